@@ -1,0 +1,1 @@
+"""The packed model: the integer program and its file. No torch in this room."""
