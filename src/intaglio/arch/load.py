@@ -1,0 +1,96 @@
+"""From a checkpoint, in whichever published layout, to a float network: the first station of the road.
+
+Reading files is in `files.py`; which architectures exist is in `registry.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from intaglio.arch.entry import Entry, State
+from intaglio.arch.files import read_state, unwrap
+from intaglio.arch.network import SRNetwork
+from intaglio.arch.registry import detect, find
+from intaglio.errors import CheckpointError
+
+
+def load(
+    path: str | Path, *, architecture: str | None = None, overrides: Mapping[str, object] | None = None
+) -> SRNetwork:
+    """The float network stored in a checkpoint file, in evaluation mode, on the CPU, in single precision.
+
+    Needs no configuration: the architecture is recognised by key names, hyper-parameters are read off shapes.
+    `architecture` names it instead. `overrides` replaces fields of the configuration that no tensor tells, such as
+    ``{"res_scale": 0.1}``; defaults are documented with each configuration.
+
+    Raises: CheckpointError if the file is missing or damaged, of no known architecture, incomplete, or not finite.
+    """
+    return from_state_dict(read_state(Path(path)), architecture=architecture, overrides=overrides)
+
+
+def from_state_dict(
+    state: Mapping[str, object], *, architecture: str | None = None, overrides: Mapping[str, object] | None = None
+) -> SRNetwork:
+    """The float network of a state dict, wrapped or not; as `load`, without the file. The argument is not changed.
+
+    Raises: CheckpointError as `load` does.
+    """
+    tensors = unwrap(state, "the state dict")
+    entry = detect(tensors) if architecture is None else _named(architecture, tensors)
+    _check_tensors(tensors)
+    weights = entry.nearest_naming(tensors).canonical(tensors)
+    config = _overridden(entry.config_from(weights), overrides or {})
+    with torch.device("meta"):  # costs no memory: shapes are checked before anything of their size is allocated
+        _check_shapes(entry, entry.build(config).state_dict(), weights)
+    network = entry.build(config)
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _named(architecture: str, state: State) -> Entry:
+    entry = find(architecture)
+    if missing := entry.missing(state):
+        raise CheckpointError(f"the checkpoint is no {entry.name}: it has no '{missing[0]}'; name no architecture.")
+    return entry
+
+
+def _overridden(config: Any, overrides: Mapping[str, object]) -> Any:
+    known = {field.name for field in dataclasses.fields(config)}
+    if unknown := sorted(set(overrides) - known):
+        raise CheckpointError(f"'{unknown[0]}' is no setting of {type(config).__name__}; choose from {sorted(known)}.")
+    return dataclasses.replace(config, **overrides)
+
+
+def _check_tensors(state: State) -> None:
+    """Refuse tensors that claim more elements than are stored, and values that are not finite."""
+    for key, tensor in state.items():
+        if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise CheckpointError(f"'{key}' is not a plain tensor on the CPU; save the float weights, densely.")
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            raise CheckpointError(f"'{key}' claims {tensor.numel()} values but stores fewer; get the file again.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(
+                f"'{key}' holds NaN or infinite values; choose a checkpoint from before training failed."
+            )
+
+
+def _check_shapes(entry: Entry, expected: State, found: Mapping[str, Tensor]) -> None:
+    for key, tensor in expected.items():
+        if key not in found:
+            raise CheckpointError(f"the {entry.name} checkpoint lacks '{key}'; it is incomplete, take another copy.")
+        if found[key].shape != tensor.shape:
+            shapes = f"{tuple(found[key].shape)}, but the rest of the checkpoint asks for {tuple(tensor.shape)}"
+            raise CheckpointError(f"'{key}' has shape {shapes}; take another copy.")
+        if not found[key].is_floating_point():
+            raise CheckpointError(f"'{key}' holds {found[key].dtype}, not floats; save the float weights instead.")
+    if unexpected := sorted(found.keys() - expected.keys()):
+        raise CheckpointError(
+            f"the checkpoint has {len(unexpected)} tensors that {entry.name} has not, such as '{unexpected[0]}'; "
+            "it is a variant that is not supported."
+        )
