@@ -3,7 +3,8 @@
 Both attention products are named modules; the order of residual groups around the blocks is in `swinir.py`.
 """
 
-# mypy: disable-error-code="no-any-return"  (torch types the call of a submodule as Any)
+# Calls of submodules are typed Any by torch.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 import torch

@@ -3,7 +3,8 @@
 How its checkpoints are recognised is in `swinir_entry.py`; window geometry is in `windows.py`.
 """
 
-# mypy: disable-error-code="no-any-return"  (torch types the call of a submodule as Any)
+# Calls of submodules are typed Any by torch.
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from abc import abstractmethod
