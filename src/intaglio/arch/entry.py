@@ -82,17 +82,17 @@ def shape(state: State, key: str, axes: int) -> tuple[int, ...]:
     return found
 
 
-def count(state: State, prefix: str) -> int:
-    """How many members ``prefix0.``, ``prefix1.``, … the state dict has.
+def count(state: State, prefix: str, first: int = 0) -> int:
+    """How many members ``prefix0.``, ``prefix1.``, … the state dict has, counted from `first`.
 
     Raises: CheckpointError if their numbers leave a gap or there are none (remedy: another checkpoint).
     """
     pattern = re.compile(re.escape(prefix) + r"(\d+)\.")
     found = {int(match[1]) for match in map(pattern.match, state) if match}
-    if not found or found != set(range(len(found))):
+    if not found or found != set(range(first, first + len(found))):
         numbers = ", ".join(map(str, sorted(found)[:8])) or "none"
         raise CheckpointError(
-            f"members of '{prefix}*' should be numbered 0, 1, 2, … but are {numbers}; take another copy."
+            f"members of '{prefix}*' should be {first}, {first + 1}, … without gaps, but are {numbers}; take another copy."
         )
     return len(found)
 

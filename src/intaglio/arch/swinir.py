@@ -75,6 +75,8 @@ class SwinIRConfig:
             raise CheckpointError(
                 f"SwinIR with windows of {self.window} pixels is refused; 2 to {LARGEST_WINDOW} are known."
             )
+        if self.upsampler is Upsampler.NEAREST_CONV and self.scale not in (2, 4):
+            raise CheckpointError(f"SwinIR with {self.upsampler} has no scale {self.scale}; choose 2 or 4.")
         for heads in self.heads:
             if self.embed_dim % heads:
                 raise CheckpointError(
