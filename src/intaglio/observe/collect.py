@@ -1,0 +1,87 @@
+"""One pass of calibration pictures through the float network that serves every site's search.
+
+Each site sees unquantized input and hands on unquantized output (2DQuant's released order), so that all are fitted at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor, nn
+
+from intaglio.quant import QuantModel, SiteInfo
+from intaglio.quant.model import is_per_channel
+from intaglio.spec import Bounds, SiteName
+
+T = TypeVar("T")
+
+Visit = Callable[[SiteInfo, Tensor], T]
+Fit = Callable[[SiteInfo, Float32[np.ndarray, " n"]], Bounds]
+
+
+@contextmanager
+def _listening(model: QuantModel, hear: Callable[[SiteInfo, Tensor], None]) -> Iterator[None]:
+    handles = []
+    for site in model.sites.values():
+        if not site.is_weight:
+
+            def hook(_module: nn.Module, args: tuple[Any, ...], site: SiteInfo = site) -> None:
+                hear(site, args[0])
+
+            handles.append(model.quantizer(site.name).register_forward_pre_hook(hook))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def visit_sites(model: QuantModel, patches: Float[Tensor, "n c h w"], visit: Visit[T]) -> dict[SiteName, T]:
+    """Call `visit` once for every weight and once for every activation site, with the whole tensor each.
+
+    The patches go through in one batch, so a visitor sees a site's full tensor and nothing has to be kept. Returns what the visits
+    return, in the order of ``model.sites``. Hooks are removed whatever happens.
+    """
+    results: dict[SiteName, T] = {}
+
+    def hear(site: SiteInfo, tensor: Tensor) -> None:
+        results[site.name] = visit(site, tensor)
+
+    with torch.inference_mode():
+        for site in model.sites.values():
+            if site.is_weight:
+                hear(site, model.weight(site))
+        with _listening(model, hear):
+            model(patches)
+    return {name: results[name] for name in model.sites if name in results}
+
+
+def fit_bounds(
+    model: QuantModel, patches: Float[Tensor, "n c h w"], fit: Fit, on_site: Callable[[], None] = lambda: None
+) -> dict[SiteName, Bounds | list[Bounds]]:
+    """Bounds of every site by one pass: `fit` gets the site and its values, flat and in single precision.
+
+    Sites that read the same tensor with equal widths and shapes (q, k and v read one LayerNorm output) are fitted once.
+    Per-channel weights are fitted row by row. `on_site` is called after each site, for a progress bar.
+    """
+    last: list[tuple[Tensor, tuple[Any, ...], Bounds]] = []
+
+    def visit(site: SiteInfo, tensor: Tensor) -> Bounds | list[Bounds]:
+        try:
+            if is_per_channel(model, site):
+                return [fit(site, row.detach().numpy()) for row in tensor.float().flatten(1)]
+            key = (tensor.shape, site.bits, site.shape)
+            if last and last[0][0] is tensor and last[0][1] == key:
+                return last[0][2]
+            found = fit(site, tensor.detach().float().contiguous().cpu().numpy().ravel())
+            last[:] = [(tensor, key, found)]
+            return found
+        finally:
+            on_site()
+
+    return visit_sites(model, patches, visit)
