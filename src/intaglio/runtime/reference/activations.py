@@ -1,0 +1,83 @@
+"""Pointwise functions: relu and its kin, sigmoid, silu, and gelu with an error function of its own.
+
+numpy has no erf, and scipy would be a large dependency for one function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from intaglio.packed.program import Op
+
+Map = Float32[np.ndarray, "c h w"]
+
+_ERF_SPACING = 1.0 / 64.0
+_ERF_END = 6.0  # 1 - erf(6) = 2e-17: below the last bit of a double
+_ERF_NODES = np.arange(0.0, _ERF_END + _ERF_SPACING, _ERF_SPACING)
+_ERF_VALUES = np.array([math.erf(node) for node in _ERF_NODES])
+_ERF_SLOPES = 2.0 / math.sqrt(math.pi) * np.exp(-(_ERF_NODES**2))
+
+
+def erf(x: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """The error function, to 1e-9 absolute.
+
+    A cubic Taylor step from the nearest of the nodes 0, 1/64, ..., 6, whose values are exact. With
+    ``erf' = 2 / sqrt(pi) * exp(-x**2)``, ``erf'' = -2 x erf'`` and ``erf''' = (4 x**2 - 2) erf'``, the remainder is
+    ``h**4 / 24 * max |erf''''| < (1/128)**4 / 24 * 5.2 = 8.1e-10``.
+
+    >>> erf(np.array([0.0, 1.0, -10.0])).round(6).tolist()
+    [0.0, 0.842701, -1.0]
+    """
+    magnitude = np.fmin(np.abs(x), _ERF_END)
+    nearest = np.rint(magnitude / _ERF_SPACING).astype(np.intp)
+    node = _ERF_NODES[nearest]
+    h = magnitude - node
+    value = _ERF_VALUES[nearest] + _ERF_SLOPES[nearest] * (h - node * h**2 + (4.0 * node**2 - 2.0) * h**3 / 6.0)
+    return np.copysign(value, x)
+
+
+def gelu(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """``x / 2 * (1 + erf(x / sqrt(2)))``, formed in double precision and rounded once; not the tanh approximation.
+
+    >>> gelu(np.array([0.0, 1.0], dtype=np.float32)).round(4).tolist()
+    [0.0, 0.8413000106811523]
+    """
+    wide = x.astype(np.float64)
+    return (0.5 * wide * (1.0 + erf(wide * math.sqrt(0.5)))).astype(np.float32)
+
+
+def sigmoid(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """``1 / (1 + exp(-x))``, without overflow for large negative x.
+
+    >>> sigmoid(np.array([0.0, -200.0], dtype=np.float32)).tolist()
+    [0.5, 0.0]
+    """
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, np.float32(1.0), decay) / (np.float32(1.0) + decay)
+
+
+def _leaky(x: Map, slope: Float32[np.ndarray, ...] | np.float32) -> Map:
+    return np.where(x >= 0, x, x * slope)
+
+
+FUNCTIONS: Mapping[str, Callable[[Map, Op], Map]] = MappingProxyType(
+    {
+        "none": lambda x, op: x,
+        "relu": lambda x, op: np.maximum(x, np.float32(0.0)),
+        "leaky_relu": lambda x, op: _leaky(x, np.float32(op.attrs["slope"])),
+        "prelu": lambda x, op: _leaky(x, op.tensors["prelu"].astype(np.float32)[:, None, None]),
+        "sigmoid": lambda x, op: sigmoid(x),
+        "gelu": lambda x, op: gelu(x),
+        "silu": lambda x, op: x * sigmoid(x),
+    }
+)
+
+
+def activate(x: Map, op: Op) -> Map:
+    """The activation that the attributes of `op` name, on a map (C, H, W)."""
+    return FUNCTIONS[str(op.attrs["act"])](x, op)
