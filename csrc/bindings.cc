@@ -1,0 +1,138 @@
+// The only file of the core that sees Python: builds engines from plain values, runs them without the interpreter lock.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include <mutex>
+
+#include "engine/engine.h"
+#include "engine/error.h"
+#include "isa/machine.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace intaglio {
+namespace {
+
+using Bytes = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
+using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using PictureArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
+
+template <class Array>
+std::vector<int64_t> shape_of(const Array& array) {
+  std::vector<int64_t> shape(array.ndim());
+  for (size_t i = 0; i < shape.size(); ++i) shape[i] = static_cast<int64_t>(array.shape(i));
+  return shape;
+}
+
+// Collects the operations of a program, then hands them to engines.
+struct Builder {
+  std::vector<OpSpec> specs;
+
+  void add(std::string kind, std::string name, std::vector<std::string> inputs, std::string output, std::map<std::string, Attr> attrs,
+           const std::map<std::string, Floats>& floats, const std::map<std::string, Bytes>& codes,
+           const std::map<std::string, std::vector<std::tuple<float, float, int>>>& sites) {
+    OpSpec spec{std::move(kind), std::move(name), std::move(output), std::move(inputs), std::move(attrs), {}, {}, {}};
+    for (const auto& [role, array] : floats) spec.floats[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
+    for (const auto& [role, array] : codes) spec.codes[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
+    for (const auto& [role, grids] : sites) {
+      for (const auto& [lower, step, bits] : grids) spec.sites[role].push_back({lower, step, bits});
+    }
+    specs.push_back(std::move(spec));
+  }
+};
+
+// An engine and the lock that makes its runs take turns.
+struct Runner {
+  Engine engine;
+  std::mutex turn;
+
+  Runner(const Builder& builder, int64_t scale, const std::string& isa, int threads, size_t memory)
+      : engine(builder.specs, scale, Options{isa, threads, memory}) {}
+
+  nb::object run(const PictureArray& picture, std::vector<OpTime>* times) {
+    const auto h = static_cast<int64_t>(picture.shape(0)), w = static_cast<int64_t>(picture.shape(1));
+    engine.memory(h, w);  // refuses sizes that do not fit before anything is allocated
+    const auto out_h = static_cast<size_t>(h * engine.scale()), out_w = static_cast<size_t>(w * engine.scale());
+    auto pixels = std::make_unique<uint8_t[]>(out_h * out_w * 3);
+    {
+      nb::gil_scoped_release release;
+      std::lock_guard lock(turn);
+      engine.run({picture.data(), h, w}, {pixels.get(), static_cast<int64_t>(out_h), static_cast<int64_t>(out_w)}, times);
+    }
+    uint8_t* data = pixels.release();
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<3>>(data, {out_h, out_w, 3}, owner));
+  }
+
+  nb::object profile(const PictureArray& picture) {
+    std::vector<OpTime> times;
+    nb::object result = run(picture, &times);
+    nb::list rows;
+    for (const OpTime& time : times) rows.append(nb::make_tuple(time.kind, time.name, time.seconds));
+    return nb::make_tuple(result, rows);
+  }
+};
+
+void register_errors(nb::module_& m) {
+  nb::exception<Error>(m, "CoreError");
+  nb::register_exception_translator([](const std::exception_ptr& raised, void*) {
+    try {
+      std::rethrow_exception(raised);
+    } catch (const std::bad_alloc&) {
+      PyErr_SetString(PyExc_MemoryError, "the engine ran out of memory");
+    }
+  });
+}
+
+std::vector<std::string> kernel_names() {
+  return {
+#define INTAGLIO_KERNEL(name, argument) #name,
+#include "kernels.inc"
+#undef INTAGLIO_KERNEL
+  };
+}
+
+nb::object dot_tile(const std::string& isa, const Bytes& activations, const nb::ndarray<const int8_t, nb::c_contig, nb::device::cpu>& weights, bool wide) {
+  const KernelTable& table = kernel_table(isa);
+  const bool shaped = activations.ndim() == 3 && weights.ndim() == 3 && activations.shape(0) == weights.shape(1) &&
+                      activations.shape(1) == static_cast<size_t>(table.lanes) && activations.shape(2) == 4 && weights.shape(2) == 4;
+  if (!shaped) throw Error("expected activations (groups, lanes, 4) and weights (outputs, groups, 4)");
+  const size_t outputs = weights.shape(0), lanes = activations.shape(1);
+  auto* sums = new int32_t[outputs * lanes];
+  nb::capsule owner(sums, [](void* p) noexcept { delete[] static_cast<int32_t*>(p); });
+  table.dot_tile({activations.data(), weights.data(), sums, static_cast<int>(activations.shape(0)), static_cast<int>(outputs), wide});
+  return nb::cast(nb::ndarray<nb::numpy, int32_t, nb::ndim<2>>(sums, {outputs, lanes}, owner));
+}
+
+}  // namespace
+}  // namespace intaglio
+
+NB_MODULE(_core, m) {
+  using namespace intaglio;
+  register_errors(m);
+  m.def("instruction_sets", [] {
+    nb::list rows;
+    for (const IsaReport& isa : instruction_sets()) rows.append(nb::make_tuple(isa.name, isa.runnable, isa.needs));
+    return rows;
+  });
+  m.def("lanes", [](const std::string& isa) { return kernel_table(isa).lanes; }, "isa"_a);
+  m.def("kernels", &kernel_names);
+  m.def("dot_tile", &dot_tile, "isa"_a, "activations"_a, "weights"_a, "wide"_a);
+  nb::class_<Builder>(m, "Builder")
+      .def(nb::init<>())
+      .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "attrs"_a, "floats"_a, "codes"_a, "sites"_a);
+  nb::class_<Runner>(m, "Engine")
+      .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a)
+      .def("run", [](Runner& self, const PictureArray& picture) { return self.run(picture, nullptr); }, "picture"_a)
+      .def("profile", &Runner::profile, "picture"_a)
+      .def("memory", [](const Runner& self, int64_t h, int64_t w) { return self.engine.memory(h, w); }, "height"_a, "width"_a)
+      .def_prop_ro("isa", [](const Runner& self) { return self.engine.isa(); })
+      .def_prop_ro("threads", [](const Runner& self) { return self.engine.threads(); });
+}

@@ -1,0 +1,122 @@
+#include "engine/spec.h"
+
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace intaglio {
+namespace {
+
+std::string describe(const std::vector<int64_t>& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+int64_t elements(const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (int64_t extent : shape) count = extent < 0 || (extent && count > (int64_t{1} << 40) / extent) ? -1 : count * extent;
+  return count;
+}
+
+}  // namespace
+
+void OpSpec::refuse(const std::string& what) const {
+  throw Error("operation '" + name + "' (" + kind + "): " + what + "; the program is damaged, pack the model again");
+}
+
+const Attr& OpSpec::attr(const std::string& role) const {
+  const auto found = attrs.find(role);
+  if (found == attrs.end()) refuse("attribute '" + role + "' is missing");
+  return found->second;
+}
+
+int64_t OpSpec::integer(const std::string& role, int64_t low, int64_t high) const {
+  const auto* value = std::get_if<int64_t>(&attr(role));
+  if (!value) refuse("attribute '" + role + "' is not an integer");
+  if (*value < low || *value > high) {
+    refuse("attribute '" + role + "' is " + std::to_string(*value) + ", expected " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return *value;
+}
+
+float OpSpec::number(const std::string& role) const {
+  const Attr& found = attr(role);
+  double value = NAN;
+  if (const auto* integer = std::get_if<int64_t>(&found)) value = static_cast<double>(*integer);
+  if (const auto* real = std::get_if<double>(&found)) value = *real;
+  if (!std::isfinite(value) || std::fabs(value) > 1e30) refuse("attribute '" + role + "' is not a finite number");
+  return static_cast<float>(value);
+}
+
+const std::string& OpSpec::text(const std::string& role) const {
+  const auto* value = std::get_if<std::string>(&attr(role));
+  if (!value) refuse("attribute '" + role + "' is not text");
+  return *value;
+}
+
+std::vector<float> OpSpec::numbers(const std::string& role, size_t count) const {
+  const auto* values = std::get_if<std::vector<double>>(&attr(role));
+  if (!values || values->size() != count) refuse("attribute '" + role + "' is not a list of " + std::to_string(count) + " numbers");
+  for (double value : *values) {
+    if (!std::isfinite(value) || std::fabs(value) > 1e30) refuse("attribute '" + role + "' is not finite");
+  }
+  return {values->begin(), values->end()};
+}
+
+const std::vector<float>& OpSpec::tensor(const std::string& role, std::initializer_list<int64_t> shape) const {
+  const auto found = floats.find(role);
+  if (found == floats.end()) refuse("tensor '" + role + "' is missing");
+  const FloatTensor& tensor = found->second;
+  const std::vector<int64_t> wanted(shape);
+  if (tensor.shape != wanted || elements(wanted) != static_cast<int64_t>(tensor.values.size())) {
+    refuse("tensor '" + role + "' has shape " + describe(tensor.shape) + ", expected " + describe(wanted));
+  }
+  for (float value : tensor.values) {
+    if (!std::isfinite(value)) refuse("tensor '" + role + "' holds NaN or infinite values");
+  }
+  return tensor.values;
+}
+
+const std::vector<uint8_t>& OpSpec::code_tensor(const std::string& part, std::initializer_list<int64_t> shape) const {
+  const auto found = codes.find(part + ".codes");
+  if (found == codes.end()) refuse("codes '" + part + ".codes' are missing");
+  const CodeTensor& tensor = found->second;
+  const std::vector<int64_t> wanted(shape);
+  if (tensor.shape != wanted || elements(wanted) != static_cast<int64_t>(tensor.values.size())) {
+    refuse("codes '" + part + ".codes' have shape " + describe(tensor.shape) + ", expected " + describe(wanted));
+  }
+  const int top = site(part + ".weight").front().top();
+  for (uint8_t code : tensor.values) {
+    if (code > top) refuse("code " + std::to_string(code) + " of '" + part + "' exceeds its width, largest is " + std::to_string(top));
+  }
+  return tensor.values;
+}
+
+const std::vector<Grid>& OpSpec::site(const std::string& role) const {
+  const auto found = sites.find(role);
+  if (found == sites.end() || found->second.empty()) refuse("site '" + role + "' is missing");
+  for (const Grid& grid : found->second) {
+    const bool sound = grid.bits >= 2 && grid.bits <= 8 && grid.bits == found->second.front().bits && std::isfinite(grid.lower) &&
+                       std::isfinite(grid.step) && grid.step > 0.0f && std::isfinite(grid.inverse()) && std::fabs(grid.lower) < 1e30f && grid.step < 1e30f;
+    if (!sound) refuse("site '" + role + "' has a grid that spans no range or a width outside 2 to 8 bits");
+  }
+  return found->second;
+}
+
+Grid OpSpec::grid(const std::string& role) const {
+  const auto& grids = site(role);
+  if (grids.size() != 1) refuse("site '" + role + "' has " + std::to_string(grids.size()) + " grids, an activation has one");
+  return grids.front();
+}
+
+std::vector<Grid> OpSpec::channel_grids(const std::string& role, int64_t channels) const {
+  const auto& grids = site(role);
+  if (grids.size() == 1) return std::vector<Grid>(static_cast<size_t>(channels), grids.front());
+  if (static_cast<int64_t>(grids.size()) != channels) {
+    refuse("site '" + role + "' has " + std::to_string(grids.size()) + " grids for " + std::to_string(channels) + " output channels");
+  }
+  return grids;
+}
+
+}  // namespace intaglio

@@ -1,0 +1,18 @@
+// Instantiates every kernel of kernels.inc for one vector type. Included once by each isa/<isa>.cc.
+#pragma once
+
+#include "isa/kernel_table.h"
+#include "kernels/dot.h"
+
+namespace intaglio {
+
+template <class V>
+constexpr KernelTable make_table(const char* isa) {
+  return {isa, V::lanes,
+#define INTAGLIO_KERNEL(name, argument) &kernels::name<V>,
+#include "kernels.inc"
+#undef INTAGLIO_KERNEL
+  };
+}
+
+}  // namespace intaglio

@@ -1,0 +1,16 @@
+// The table of kernels of one instruction set, made from kernels.inc. No intrinsics here.
+#pragma once
+
+#include "kernels/dot_args.h"
+
+namespace intaglio {
+
+struct KernelTable {
+  const char* isa;
+  int lanes;  // float32 values in one vector: weights are packed for it
+#define INTAGLIO_KERNEL(name, argument) void (*name)(argument);
+#include "kernels.inc"
+#undef INTAGLIO_KERNEL
+};
+
+}  // namespace intaglio

@@ -1,0 +1,76 @@
+// AVX2 with FMA: 8 lanes. Meanings are in portable.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace intaglio::simd {
+
+struct Avx2 {
+  static constexpr int lanes = 8;
+  static constexpr bool has_bf16 = false;
+  using F = __m256;
+  using I = __m256i;
+
+  static F set(float x) { return _mm256_set1_ps(x); }
+  static I set_i(int32_t x) { return _mm256_set1_epi32(x); }
+  static F load(const float* p) { return _mm256_loadu_ps(p); }
+  static I load_i(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static void store(float* p, F a) { _mm256_storeu_ps(p, a); }
+  static void store_i(void* p, I a) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+  static F load_first(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
+  static void store_first(float* p, F a, int n) { _mm256_maskstore_ps(p, first(n), a); }
+  static void store_bytes(void* p, I a) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+  }
+
+  static F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+  static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  static F div(F a, F b) { return _mm256_div_ps(a, b); }
+  static F sqrt(F a) { return _mm256_sqrt_ps(a); }
+  static F min(F a, F b) { return _mm256_min_ps(a, b); }
+  static F max(F a, F b) { return _mm256_max_ps(a, b); }
+  static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+
+  static I round(F a) { return _mm256_cvtps_epi32(a); }
+  static F convert(I a) { return _mm256_cvtepi32_ps(a); }
+  static I add_i(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I xor_i(I a, I b) { return _mm256_xor_si256(a, b); }
+  static I min_bytes(I a, I b) { return _mm256_min_epu8(a, b); }
+
+  // The byte product of AVX2 saturates its pair sums at 16 bits. The wide form multiplies even and odd bytes as 16-bit words instead.
+  template <bool Wide>
+  static I dot4(I acc, I u, I s) {
+    if constexpr (Wide) {
+      const I even = _mm256_madd_epi16(_mm256_and_si256(u, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(s, 8), 8));
+      const I odd = _mm256_madd_epi16(_mm256_srli_epi16(u, 8), _mm256_srai_epi16(s, 8));
+      return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
+    } else {
+      return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1)));
+    }
+  }
+  // The packs leave a0..a3 b0..b3 c0..c3 d0..d3 in each 128 bits; the shuffle transposes that 4 x 4 square.
+  static I pack4(I a, I b, I c, I d) {
+    const I order = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm256_shuffle_epi8(_mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)), order);
+  }
+  static F exp2(F a) {
+    const F x = _mm256_max_ps(a, set(-126.0f));
+    const F whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const F r = sub(x, whole);
+    F p = fma(set(1.32764736e-3f), r, set(9.67554189e-3f));
+    p = fma(p, r, set(5.55071309e-2f));
+    p = fma(p, r, set(2.40221202e-1f));
+    p = fma(p, r, set(6.93146944e-1f));
+    p = fma(p, r, set(1.0f));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23)));
+  }
+
+ private:
+  static I first(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+};
+
+}  // namespace intaglio::simd
