@@ -60,3 +60,7 @@ class EngineError(IntaglioError):
 
 class OutputError(IntaglioError):
     """A result cannot be written: folder missing, no permission, disk full. Nothing half-written stays behind."""
+
+
+class RecordError(IntaglioError):
+    """A result cannot be recorded (a value out of its domain) or a line of a results file cannot be read."""
