@@ -1,0 +1,52 @@
+"""What a quantization method is: frozen hyper-parameters and a tuple of steps that edit a quantized model.
+
+Steps that several methods share are in `steps.py`; running them is in `run.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import nn
+
+from intaglio.observe import CalibrationSet
+from intaglio.progress import Progress
+from intaglio.quant import QuantModel
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a step may use: the model it edits, the float original, the pictures, the seed.
+
+    `checkpoint` is where a long step keeps its state, or None. `figures` collects what steps want to tell (losses, counts): a
+    step adds keys of its own, documented at the step.
+    """
+
+    model: QuantModel
+    teacher: nn.Module
+    calibration: CalibrationSet
+    seed: int
+    progress: Progress
+    checkpoint: Path | None
+    figures: dict[str, float]
+
+
+class Step(Protocol):
+    """One part of a method."""
+
+    def __call__(self, job: Job) -> None:
+        """Edit ``job.model``; deterministic in the job's seed."""
+        ...
+
+
+class Method(Protocol):
+    """A published or own way to choose every quantizer of a model.
+
+    Implementations are frozen dataclasses whose fields are the paper's hyper-parameters with the paper's values.
+    """
+
+    def steps(self) -> tuple[Step, ...]:
+        """What is done, in order."""
+        ...

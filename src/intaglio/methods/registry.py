@@ -1,0 +1,94 @@
+"""The table of methods: what `intaglio methods` lists, what recipes name, what tests walk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from intaglio.errors import MethodError, SpecError
+from intaglio.methods.base import Method
+from intaglio.methods.minmax import MinMaxMethod
+from intaglio.methods.percentile import PercentileMethod
+from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method's name, maker and what a reader of a table should know of it.
+
+    `make` is the method's dataclass; `cost` says what it takes in words; `trains` whether it distils.
+    """
+
+    name: str
+    make: type[Method]
+    summary: str
+    paper: str
+    cost: str
+    trains: bool = False
+
+
+_ENTRIES = (
+    MethodEntry("minmax", MinMaxMethod, "extremes of every tensor", "Jacob et al., CVPR 2018", "one float pass"),
+    MethodEntry(
+        "percentile", PercentileMethod, "activations clipped at percentiles", "Li et al., CVPR 2019", "one float pass"
+    ),
+    MethodEntry(
+        "dobi", Dobi, "least squared error for each tensor", "2DQuant, NeurIPS 2024, section 3.2", "one float pass, one sort"
+    ),
+    MethodEntry(
+        "2dquant", TwoDQuant, "DOBI, then bounds distilled end to end", "2DQuant, NeurIPS 2024", "distillation", trains=True
+    ),
+    MethodEntry(
+        "2dquant-release",
+        TwoDQuantRelease,
+        "2DQuant as its released code runs",
+        "2DQuant, released code",
+        "distillation",
+        trains=True,
+    ),
+)
+
+METHODS: Mapping[str, MethodEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+
+
+def entry_of(name: str) -> MethodEntry:
+    """The entry of a method.
+
+    Raises: MethodError for an unknown name, listing the known ones.
+    """
+    if name not in METHODS:
+        raise MethodError(f"no method is called {name!r}; there are {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
+    """A method with the given hyper-parameters in place of its own.
+
+    Raises: MethodError for an unknown name or setting, or a value of the wrong kind (the message lists the settings).
+
+    >>> make_method("percentile", {"tail": 0.01})
+    PercentileMethod(tail=0.01, patches=32, patch_size=64)
+    """
+    entry = entry_of(name)
+    known = {field.name: field for field in fields(entry.make)}  # type: ignore[arg-type]
+    values: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
+        if key not in known:
+            raise MethodError(f"method {name!r} has no setting {key!r}; it has {', '.join(known)}.")
+        default = known[key].default
+        assert default is not MISSING, f"{entry.make.__name__}.{key} has no default"
+        values[key] = _converted(name, key, value, type(default))
+    try:
+        return entry.make(**values)
+    except SpecError as error:
+        raise MethodError(f"method {name!r}: {error}") from error
+
+
+def _converted(name: str, key: str, value: Any, kind: type) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise MethodError(f"setting {key!r} of {name!r} is {value!r}; give a value of type {kind.__name__}.")
+    return value

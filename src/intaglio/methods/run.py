@@ -1,0 +1,54 @@
+"""Running a method: from a float network and calibration pictures to a calibrated quantized model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from intaglio.methods.base import Job, Method
+from intaglio.observe import CalibrationSet
+from intaglio.progress import Progress, Silent
+from intaglio.quant import QuantModel, wrap
+from intaglio.spec import QuantSpec
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A calibrated model, how long it took in seconds, and what the steps reported."""
+
+    model: QuantModel
+    seconds: float
+    figures: dict[str, float]
+
+
+def quantize(
+    network: nn.Module,
+    spec: QuantSpec,
+    method: Method,
+    calibration: CalibrationSet,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> Quantized:
+    """Wrap a float network and let a method choose every quantizer. The network itself is left as it is.
+
+    Deterministic: same machine, seed, network and pictures give the same bounds, interrupted or not (with `checkpoint`).
+
+    Raises: CalibrationError if a site ends without a quantizer or statistics are not finite.
+    """
+    began = time.perf_counter()
+    model = wrap(network, spec)
+    teacher = network.eval()
+    figures: dict[str, float] = {}
+    job = Job(model, teacher, calibration, seed, progress or Silent(), checkpoint, figures)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for step in method.steps():
+            step(job)
+    model.require_calibrated()
+    return Quantized(model, time.perf_counter() - began, figures)
