@@ -92,7 +92,7 @@ def count(state: State, prefix: str, first: int = 0) -> int:
     if not found or found != set(range(first, first + len(found))):
         numbers = ", ".join(map(str, sorted(found)[:8])) or "none"
         raise CheckpointError(
-            f"members of '{prefix}*' should be {first}, {first + 1}, … without gaps, but are {numbers}; take another copy."
+            f"members of '{prefix}*' should be {first}, {first + 1}, … in a row, but are {numbers}; take another copy."
         )
     return len(found)
 

@@ -5,6 +5,7 @@ What the tensors mean is not known here; see `load.py`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist or is no file; check the path.")
+    if not os.access(path, os.R_OK):
+        raise CheckpointError(f"checkpoint {path} may not be read; change its permissions.")
     return unwrap(_read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path), str(path))
 
 
@@ -74,8 +77,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({_first_line(error)}); check its permissions.") from error
     except Exception as error:  # a damaged file can fail anywhere inside the unpickler
         if "weights_only" in str(error):
             raise CheckpointError(

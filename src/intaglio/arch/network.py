@@ -6,12 +6,13 @@ Architectures subclass `SRNetwork`, one file each; how checkpoints become networ
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
+@runtime_checkable
 class NetworkConfig(Protocol):
     """The part of a configuration that all architectures share; each has its own frozen dataclass."""
 

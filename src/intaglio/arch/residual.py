@@ -8,7 +8,7 @@ The networks themselves have a file each; tensor names follow BasicSR, other nam
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from intaglio.arch.network import NetworkConfig, SRNetwork
 from intaglio.arch.upsample import shuffle_stages
 
 
+@runtime_checkable
 class FrameConfig(NetworkConfig, Protocol):
     """What `ResidualFrame` reads of a configuration."""
 

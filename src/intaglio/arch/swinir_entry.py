@@ -71,7 +71,7 @@ def config_from(state: State) -> SwinIRConfig:
         upsampler=upsampler,
         residual=ResidualConv.THREE if "conv_after_body.0.weight" in state else ResidualConv.ONE,
         features=features,
-        qkv_bias=f"{FIRST_BLOCK}attn.qkv.bias" in state,
+        qkv_bias=any(key.endswith(".attn.qkv.bias") for key in state),
     )
 
 
