@@ -5,6 +5,8 @@ Numpy and Pillow only; nothing here knows of networks or quantization.
 
 from intaglio.images.bicubic import downscale, imresize, imresize_float, mod_crop, upscale
 from intaglio.images.io import MAX_PIXELS, SUFFIXES, list_images, read_image, write_image
+from intaglio.images.scene import test_scene
+from intaglio.images.synthetic import calibration_pictures, dead_leaves
 from intaglio.images.tiles import Span, Tile, apply_tiled, cut, merge, pad_to_multiple, plan_tiles
 
 __all__ = [
@@ -13,7 +15,9 @@ __all__ = [
     "Span",
     "Tile",
     "apply_tiled",
+    "calibration_pictures",
     "cut",
+    "dead_leaves",
     "downscale",
     "imresize",
     "imresize_float",
@@ -23,6 +27,7 @@ __all__ = [
     "pad_to_multiple",
     "plan_tiles",
     "read_image",
+    "test_scene",
     "upscale",
     "write_image",
 ]

@@ -57,11 +57,11 @@ def read_image(path: PathLike, *, expand_gray: bool = False) -> UInt8[np.ndarray
     16 bits, transparency, gray or CMYK samples (each with its remedy).
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise ImageError(f"{path} is a folder or a device; name a picture.")
         data = Path(path).read_bytes()
     except FileNotFoundError:
         raise ImageError(f"There is no picture at {path}; check the path.") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path} is a folder; name a picture in it.") from None
     except OSError as error:
         raise ImageError(f"Cannot read {path}: {error.strerror}; check its permissions.") from error
 

@@ -150,7 +150,7 @@ def test_missing_folder_and_foreign_files(tmp_path: Path) -> None:
         read_image(tmp_path / "p.png")
     with pytest.raises(ImageError, match="no picture at"):
         read_image(tmp_path / "missing.png")
-    with pytest.raises(ImageError, match="is a folder"):
+    with pytest.raises(ImageError, match="is a folder or a device"):
         read_image(tmp_path)
 
 
