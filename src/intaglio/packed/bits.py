@@ -1,7 +1,7 @@
 """Packing codes of 2 to 8 bits into bytes, without a gap between codes. Shapes, grids and files are not known here.
 
 One stream of bits, little-endian: bit j of code i is bit ``i * bits + j`` of the stream, and bit p of the stream is
-bit ``p % 8`` of byte ``p // 8``. Codes a, b, c, ... with bit 0 written a0 (most significant bit of a byte at the left)::
+bit ``p % 8`` of byte ``p // 8``. Codes a, b, c, ... with bit 0 written a0, high bits at the left::
 
     2 bits   byte 0: d1 d0 c1 c0 b1 b0 a1 a0
     3 bits   byte 0: c1 c0 b2 b1 b0 a2 a1 a0   byte 1: f0 e2 e1 e0 d2 d1 d0 c2   byte 2: h2 h1 h0 g2 g1 g0 f2 f1
@@ -62,7 +62,7 @@ def unpack(data: UInt8[np.ndarray, " bytes"], count: int, bits: int) -> UInt8[np
     expected = packed_size(count, bits)
     if count < 0 or data.size != expected:
         raise TensorShapeError(
-            f"{data.size} bytes hold packed codes, but {count} codes of {bits} bits take {expected}; the file is damaged, "
+            f"{data.size} bytes hold packed codes, but {count} of {bits} bits take {expected}; the file is damaged, "
             "fetch or pack it again."
         )
     used = count * bits % 8

@@ -8,6 +8,10 @@ from __future__ import annotations
 from intaglio.errors import PackedError
 
 
+class UnreadableError(PackedError):
+    """The file is missing, is a folder, or may not be read. Remedy: correct the path or its permissions."""
+
+
 class NotSafetensorsError(PackedError):
     """The bytes are no safetensors container. Remedy: give a file written by ``intaglio pack``."""
 
@@ -25,7 +29,7 @@ class FormatVersionError(PackedError):
 
 
 class HeaderError(PackedError):
-    """The program's JSON is malformed: not JSON, a missing or unknown key, a value of another type. Remedy: pack again."""
+    """The program's JSON is malformed: no JSON, a missing or unknown key, a wrong type. Remedy: pack again."""
 
 
 class UnknownOpError(PackedError):
@@ -41,7 +45,7 @@ class ExtraTensorError(PackedError):
 
 
 class TensorShapeError(PackedError):
-    """A tensor's shape or number of bytes is not what the operation's attributes say. Remedy: fetch or pack it again."""
+    """A tensor's shape or number of bytes is not what the attributes say. Remedy: fetch or pack the file again."""
 
 
 class TensorTypeError(PackedError):
@@ -61,7 +65,7 @@ class PaddingBitsError(PackedError):
 
 
 class NonFiniteError(PackedError):
-    """A float tensor, attribute or grid holds NaN or an infinity. Remedy: look at the checkpoint and the calibration."""
+    """A float tensor holds NaN or an infinity. Remedy: look at the checkpoint that was packed."""
 
 
 class GridError(PackedError):
@@ -69,7 +73,7 @@ class GridError(PackedError):
 
 
 class SiteError(PackedError):
-    """A quantized site is missing, unknown to its operation, or named twice with different grids. Remedy: pack again."""
+    """A quantized site is missing, unknown to its operation, or twice there with other grids. Remedy: pack again."""
 
 
 class DataFlowError(PackedError):
@@ -82,7 +86,7 @@ class AttributeRangeError(PackedError):
 
 
 class EndpointError(PackedError):
-    """A program must begin with its only ``picture`` and end with its only ``output``. Remedy: lower the network again."""
+    """A program must begin with its only ``picture`` and end with its only ``output``. Remedy: lower it again."""
 
 
 class ShapeError(PackedError):

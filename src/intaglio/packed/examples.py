@@ -30,20 +30,18 @@ def random_program(
     coverage: Coverage = Coverage.PAPER,
     per_channel: bool = False,
 ) -> Program:
-    """A random valid program: ``swin`` has `blocks` window blocks, every other one shifted; ``cnn`` every other operation.
+    """A random valid program: ``swin`` has window blocks, every other one shifted; ``cnn`` has all other operations.
 
     `bits` is the width of the weights, `act_bits` of the activations (`bits` if None). With full coverage the
     convolutions are quantized too. `per_channel` gives each output of a weight its own grid. `dim` is the number of
-    channels; `heads` must divide it. `blocks` counts residual blocks in a ``cnn``, whose pictures have 3 pixels a side or more.
+    channels; `heads` must divide it. `blocks` counts window blocks in a ``swin`` and residual blocks in a ``cnn``,
+    whose pictures must have 3 pixels a side or more.
 
     >>> [op.kind for op in random_program(np.random.default_rng(0), blocks=1).ops]
     ['picture', 'conv2d', 'window_block', 'layer_norm', 'conv2d', 'add', 'conv2d', 'pixel_shuffle', 'output']
     """
     maker = _Maker(rng, bits, act_bits or bits, coverage, per_channel)
-    if kind == "swin":
-        ops = _swin(maker, dim, heads, window, blocks, scale)
-    else:
-        ops = _cnn(maker, dim, blocks, scale)
+    ops = _swin(maker, dim, heads, window, blocks, scale) if kind == "swin" else _cnn(maker, dim, blocks, scale)
     return Program(scale=scale, architecture=f"random-{kind}", coverage=coverage, ops=ops)
 
 
@@ -141,7 +139,8 @@ class _Maker:
         self, name: str, x: str, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, act: str = "none"
     ) -> str:
         attrs: dict[str, int | float | str | tuple[float, ...]] = {
-            "in": inputs, "out": outputs, "kernel": kernel, "stride": stride, "pad": kernel // 2, "act": act, "slope": 0.125,
+            "in": inputs, "out": outputs, "kernel": kernel, "stride": stride, "pad": kernel // 2,
+            "act": act, "slope": 0.125,
         }  # fmt: skip
         shape, terms = (outputs, inputs, kernel, kernel), inputs * kernel**2
         tensors, sites = {"bias": self.floats(outputs)}, {}

@@ -1,4 +1,4 @@
-"""What tensors an operation must have, and of which shapes, as its attributes say. Values are checked in `validate.py`."""
+"""What tensors an operation must have, and of which shapes, as its attributes say. `validate.py` checks values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from intaglio.packed.errors import SiteError, UnknownOpError
-from intaglio.packed.program import Op
 from intaglio.packed.schema import OPS, OpSchema
 
 Shape = tuple[int | None, ...]
@@ -35,6 +34,21 @@ def form_of(kind: str, name: str, sites: frozenset[str]) -> tuple[str, ...]:
             return tensors
     known = " or ".join("{" + ", ".join(roles) + "}" for _, roles in forms)
     raise SiteError(f"{kind} {name!r} has the sites {sorted(sites)}, expected {known}; pack the model again.")
+
+
+def site_roles(kind: str, count: int) -> tuple[str, ...]:
+    """Roles of the sites of the form of an operation that has `count` of them, in the order of storage.
+
+    The number of sites tells the forms of an operation apart (tested).
+    Raises: SiteError if no form has so many (remedy: pack the model again).
+
+    >>> site_roles("conv2d", 2)
+    ('conv.input', 'conv.weight')
+    """
+    for _, roles in schema_of(kind).forms:
+        if len(roles) == count:
+            return roles
+    raise SiteError(f"an operation {kind} has {count} sites, which none of its forms has; pack the model again.")
 
 
 def _conv(a: Mapping[str, Any]) -> dict[str, Shape]:
@@ -91,8 +105,3 @@ def weight_site(role: str) -> str:
 def is_codes(role: str) -> bool:
     """Whether the tensor of this role holds weight codes; the others hold floats."""
     return role.endswith(".codes")
-
-
-def float_tensors(op: Op) -> tuple[str, ...]:
-    """Roles of the float parameters of an operation."""
-    return tuple(role for role in op.tensors if not is_codes(role))

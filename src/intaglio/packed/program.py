@@ -1,6 +1,6 @@
 """The integer program: a straight line of operations on planar float maps, with every quantized site's grid.
 
-Values only: building one from a network is `intaglio.lower`, bytes are `format.py`, meaning is `intaglio.runtime.reference`.
+Values only: building one from a network is `intaglio.lower`, bytes are `format.py`, meaning is `runtime.reference`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Op:
     """One operation. `kind` is a key of `intaglio.packed.schema.OPS`, which says what roles and attributes it has.
 
     `inputs` and `output` name values; each value is written once, before it is read. `tensors` holds, by role, float
-    parameters (float32 here, half precision in the file) and unpacked weight codes (uint8, one a byte; role ``*.codes``).
+    parameters (float32 here, half precision in the file) and unpacked weight codes (uint8, one a byte; ``*.codes``).
     `sites` holds, by role, the grids of activations and weights.
     """
 
@@ -60,6 +60,24 @@ class Op:
     def __post_init__(self) -> None:
         for name in ("attrs", "tensors", "sites"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def integer(self, name: str) -> int:
+        """An attribute that the schema says is an integer."""
+        value = self.attrs[name]
+        assert isinstance(value, int)
+        return value
+
+    def real(self, name: str) -> float:
+        """An attribute that the schema says is a number."""
+        value = self.attrs[name]
+        assert isinstance(value, float)
+        return value
+
+    def reals(self, name: str) -> tuple[float, ...]:
+        """An attribute that the schema says is a tuple of numbers."""
+        value = self.attrs[name]
+        assert isinstance(value, tuple)
+        return value
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from types import MappingProxyType
 ACTIVATIONS = ("none", "relu", "leaky_relu", "prelu", "sigmoid", "gelu", "silu")
 
 BLOCK_ACTIVATIONS = (
-    "q.input", "k.input", "v.input", "scores.a", "scores.b", "context.a", "context.b", "proj.input", "fc1.input", "fc2.input",
+    "q.input", "k.input", "v.input", "scores.a", "scores.b", "context.a", "context.b",
+    "proj.input", "fc1.input", "fc2.input",
 )  # fmt: skip
 BLOCK_WEIGHTS = ("q", "k", "v", "proj", "fc1", "fc2")
 
@@ -44,7 +45,7 @@ OPS: Mapping[str, OpSchema] = MappingProxyType(
     {
         # uint8 picture (h, w, 3) -> (3, H, W): (u8 / 255 - mean) * range, then mirrored right and down to a multiple
         "picture": OpSchema(arity=(0, 0), attrs={"range": float, "mean": tuple, "multiple": int}),
-        # (C, H, W) -> uint8 (h*s, w*s, 3): x / range + mean, clipped to [0, 1], times 255, rounded half to even, cropped
+        # (C, H, W) -> uint8 (h*s, w*s, 3): x / range + mean, clipped to [0, 1], times 255, rounded, cropped
         "output": OpSchema(arity=(1, 1), attrs={"range": float, "mean": tuple}),
         "conv2d": OpSchema(
             arity=(1, 1),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 from intaglio.packed.errors import ScaleError, ShapeError
 from intaglio.packed.program import Op, Program
@@ -29,22 +28,18 @@ def _require(condition: bool, op: Op, found: Sequence[Size], expected: str) -> N
         raise _refuse(op, found, expected)
 
 
-def _attr(op: Op, name: str) -> Any:
-    return op.attrs[name]
-
-
 def _conv2d(op: Op, maps: Sequence[Size]) -> Size:
     channels, *sides = maps[0]
-    kernel, stride, pad = (_attr(op, name) for name in ("kernel", "stride", "pad"))
+    kernel, stride, pad = (op.integer(name) for name in ("kernel", "stride", "pad"))
     _require(channels == op.attrs["in"], op, maps, f"{op.attrs['in']} channels")
     _require(min(sides) + 2 * pad >= kernel, op, maps, f"at least {kernel - 2 * pad} pixels a side")
     height, width = ((side + 2 * pad - kernel) // stride + 1 for side in sides)
-    return _attr(op, "out"), height, width
+    return op.integer("out"), height, width
 
 
 def _window_block(op: Op, maps: Sequence[Size]) -> Size:
     channels, *sides = maps[0]
-    window = _attr(op, "window")
+    window = op.integer("window")
     fits = channels == op.attrs["dim"] and all(side % window == 0 for side in sides)
     _require(fits, op, maps, f"{op.attrs['dim']} channels and sides that are multiples of {window}")
     return maps[0]
@@ -76,19 +71,19 @@ def _activation(op: Op, maps: Sequence[Size]) -> Size:
 
 def _pixel_shuffle(op: Op, maps: Sequence[Size]) -> Size:
     channels, height, width = maps[0]
-    factor = _attr(op, "factor")
+    factor = op.integer("factor")
     _require(channels % factor**2 == 0, op, maps, f"channels in multiples of {factor**2}")
     return channels // factor**2, height * factor, width * factor
 
 
 def _enlarge(op: Op, maps: Sequence[Size]) -> Size:
     channels, height, width = maps[0]
-    return channels, height * _attr(op, "factor"), width * _attr(op, "factor")
+    return channels, height * op.integer("factor"), width * op.integer("factor")
 
 
 def _max_pool(op: Op, maps: Sequence[Size]) -> Size:
     channels, *sides = maps[0]
-    kernel, stride = _attr(op, "kernel"), _attr(op, "stride")
+    kernel, stride = op.integer("kernel"), op.integer("stride")
     _require(min(sides) >= kernel, op, maps, f"at least {kernel} pixels a side")
     height, width = ((side - kernel) // stride + 1 for side in sides)
     return channels, height, width
@@ -124,18 +119,18 @@ def infer_shapes(program: Program, height: int, width: int) -> dict[str, Size]:
 
     Guarantee: where it returns, every operation can run. Data flow and attributes must have been checked.
     Raises: ShapeError if two shapes do not fit, a map is too small for a kernel, or a map would be absurdly large;
-    ScaleError if the last map is not `scale` times the padded picture (remedy: lower the network again, or give a larger picture).
+    ScaleError if the last map is not `scale` times the padded picture.
     """
     first, *middle, last = program.ops
-    multiple = _attr(first, "multiple")
+    multiple = first.integer("multiple")
     padded = [math.ceil(side / multiple) * multiple for side in (height, width)]
     sizes: dict[str, Size] = {first.output: (3, padded[0], padded[1])}
     for op in middle:
         size = RULES[op.kind](op, [sizes[name] for name in op.inputs])
         if size[0] > MAX_CHANNELS or size[1] * size[2] > MAX_AREA_FACTOR * padded[0] * padded[1] + MAX_AREA_FACTOR**2:
             raise ShapeError(
-                f"{op.kind} {op.name!r} would write a map of shape {size} for a picture of {height} x {width}; maps have at most "
-                f"{MAX_CHANNELS} channels and {MAX_AREA_FACTOR} times the picture's pixels. Lower the network again."
+                f"{op.kind} {op.name!r} would write a map of shape {size} for {height} x {width} pixels; maps "
+                f"have at most {MAX_CHANNELS} channels and {MAX_AREA_FACTOR} times the picture's pixels. Lower again."
             )
         sizes[op.output] = size
     channels, *sides = sizes[last.inputs[0]]

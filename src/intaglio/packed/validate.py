@@ -20,6 +20,7 @@ from intaglio.packed.errors import (
     EndpointError,
     ExtraTensorError,
     GridError,
+    HeaderError,
     MissingTensorError,
     NonFiniteError,
     SiteError,
@@ -34,6 +35,7 @@ from intaglio.spec import MAX_BITS, MIN_BITS, Grid
 
 MAX_OPS = 10_000
 MAX_SCALE = 16
+MAX_NAME = 256
 INT32_TERMS = 1 << 31
 
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -60,7 +62,7 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
 """The least and the largest value of each attribute: what no known network exceeds, and what keeps memory sane."""
 
 _PROBES = ((61, 97), (97, 61))
-"""Sizes, in units of the padding multiple, for which shapes are checked when a program is loaded: unequal, odd, prime."""
+"""Sizes, in units of the padding multiple, for which shapes are checked when a program is loaded: unequal primes."""
 
 
 def validate(program: Program) -> None:
@@ -82,7 +84,7 @@ def validate(program: Program) -> None:
     check_endpoints(program)
     check_flow(program)
     check_names(program)
-    multiple: Any = program.ops[0].attrs["multiple"]
+    multiple = program.ops[0].integer("multiple")
     for height, width in _PROBES:
         infer_shapes(program, height * multiple, width * multiple)
 
@@ -111,7 +113,7 @@ def _check_attribute(where: str, key: str, value: Any, type_: type) -> None:
         if value not in ACTIVATIONS:
             raise AttributeRangeError(f"{where}: {key} is {value!r}, expected one of {', '.join(ACTIVATIONS)}.")
         return
-    numbers = value if type_ is tuple else (value,)
+    numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
     low, high = LIMITS[key]
     if type_ is tuple and (len(numbers) != 3 or any(type(number) is not float for number in numbers)):
         raise AttributeRangeError(f"{where}: {key} is {value!r}, expected three floats; lower it again.")
@@ -220,7 +222,14 @@ def check_flow(program: Program) -> None:
 
 
 def check_names(program: Program) -> None:
-    """Check that equally named sites are one site: the parts of a fused projection may share their input's grid."""
+    """Check that names are short and printable, and that equally named sites are one site.
+
+    The parts of a fused projection may share their input's grid, and then its name.
+    """
+    names = [program.architecture, *(text for op in program.ops for text in (op.name, op.output))]
+    for name in [*names, *(site.name for site in program.sites())]:
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise HeaderError(f"name {name[:40]!r} is empty, unprintable or longer than {MAX_NAME} letters; rename it.")
     seen: dict[str, Site] = {}
     for site in program.sites():
         if seen.setdefault(site.name, site) != site:

@@ -1,4 +1,4 @@
-"""The numpy reference: every operation of a packed program, slow and obvious. It is the page ``docs/numerics.md`` in code."""
+"""The numpy reference: every operation of a packed program, slow and obvious: ``docs/numerics.md`` in code."""
 
 from intaglio.runtime.reference.affine import (
     Product,

@@ -28,7 +28,7 @@ def erf(x: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
 
     A cubic Taylor step from the nearest of the nodes 0, 1/64, ..., 6, whose values are exact. With
     ``erf' = 2 / sqrt(pi) * exp(-x**2)``, ``erf'' = -2 x erf'`` and ``erf''' = (4 x**2 - 2) erf'``, the remainder is
-    ``h**4 / 24 * max |erf''''| < (1/128)**4 / 24 * 5.2 = 8.1e-10``.
+    at most ``h**4 / 24 * max |erf''''| < (1 / 128)**4 / 24 * 5 = 8e-10``.
 
     >>> erf(np.array([0.0, 1.0, -10.0])).round(6).tolist()
     [0.0, 0.842701, -1.0]
@@ -38,7 +38,8 @@ def erf(x: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
     node = _ERF_NODES[nearest]
     h = magnitude - node
     value = _ERF_VALUES[nearest] + _ERF_SLOPES[nearest] * (h - node * h**2 + (4.0 * node**2 - 2.0) * h**3 / 6.0)
-    return np.copysign(value, x)
+    signed: Float64[np.ndarray, "*shape"] = np.copysign(value, x)
+    return signed
 
 
 def gelu(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
@@ -58,7 +59,8 @@ def sigmoid(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     [0.5, 0.0]
     """
     decay = np.exp(-np.abs(x))
-    return np.where(x >= 0, np.float32(1.0), decay) / (np.float32(1.0) + decay)
+    probability: Float32[np.ndarray, "*shape"] = np.where(x >= 0, np.float32(1.0), decay) / (np.float32(1.0) + decay)
+    return probability
 
 
 def _leaky(x: Map, slope: Float32[np.ndarray, ...] | np.float32) -> Map:
@@ -69,7 +71,7 @@ FUNCTIONS: Mapping[str, Callable[[Map, Op], Map]] = MappingProxyType(
     {
         "none": lambda x, op: x,
         "relu": lambda x, op: np.maximum(x, np.float32(0.0)),
-        "leaky_relu": lambda x, op: _leaky(x, np.float32(op.attrs["slope"])),
+        "leaky_relu": lambda x, op: _leaky(x, np.float32(op.real("slope"))),
         "prelu": lambda x, op: _leaky(x, op.tensors["prelu"].astype(np.float32)[:, None, None]),
         "sigmoid": lambda x, op: sigmoid(x),
         "gelu": lambda x, op: gelu(x),

@@ -31,7 +31,8 @@ def quantize(x: Float32[np.ndarray, "*shape"], grid: Grid) -> UInt8[np.ndarray, 
     """
     inverse = np.float32(1.0) / np.float32(grid.step)
     rounded = np.rint((x - np.float32(grid.lower)) * inverse)
-    return np.fmin(np.fmax(rounded, np.float32(0.0)), np.float32(grid.top)).astype(np.uint8)
+    clamped = np.fmin(np.fmax(rounded, np.float32(0.0)), np.float32(grid.top))
+    return np.asarray(clamped, dtype=np.uint8)
 
 
 def dequantize(codes: UInt8[np.ndarray, "*shape"], grid: Grid) -> Float32[np.ndarray, "*shape"]:
@@ -68,7 +69,7 @@ def integer_product(
     [[11]]
     """
     real = exact_type(a.shape[-1], top_a, top_b)
-    return np.matmul(a.astype(real), b.astype(real)).astype(np.int32)
+    return np.asarray(np.matmul(a.astype(real), b.astype(real)), dtype=np.int32)
 
 
 def linear_constants(
@@ -119,7 +120,8 @@ def integer_matmul(
     Shapes: (..., m, k) and (..., k, n) to (..., m, n).
 
     >>> grid = Grid(lower=-1.0, step=1.0, bits=2)
-    >>> integer_matmul(np.array([[0, 3]], dtype=np.uint8), np.array([[1], [2]], dtype=np.uint8), grid, grid).value.tolist()
+    >>> a, b = np.array([[0, 3]], dtype=np.uint8), np.array([[1], [2]], dtype=np.uint8)
+    >>> integer_matmul(a, b, grid, grid).value.tolist()
     [[2.0]]
     """
     terms = codes_a.shape[-1]

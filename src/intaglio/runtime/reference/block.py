@@ -46,7 +46,8 @@ def relative_index(window: int) -> Int[np.ndarray, "queries keys"]:
     """
     y, x = np.divmod(np.arange(window * window), window)
     dy, dx = (axis[:, None] - axis[None, :] + window - 1 for axis in (y, x))
-    return dy * (2 * window - 1) + dx
+    rows: Int[np.ndarray, "queries keys"] = dy * (2 * window - 1) + dx
+    return rows
 
 
 def region_map(height: int, width: int, window: int, shift: int) -> Float32[np.ndarray, "1 h w"]:
@@ -64,7 +65,8 @@ def region_map(height: int, width: int, window: int, shift: int) -> Float32[np.n
 def softmax(scores: Float32[np.ndarray, "*batch keys"]) -> Float32[np.ndarray, "*batch keys"]:
     """Softmax over the last axis, the largest score subtracted first."""
     raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
+    share: Float32[np.ndarray, "*batch keys"] = raised / raised.sum(axis=-1, keepdims=True)
+    return share
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Block:
     probe: Probe
 
     def _int(self, name: str) -> int:
-        return int(self.op.attrs[name])  # type: ignore[arg-type]
+        return self.op.integer(name)
 
     def codes(self, x: Float32[np.ndarray, "*shape"], role: str) -> UInt8[np.ndarray, "*shape"]:
         """Codes of `x` on the grid of an activation site, shown to the probe."""
@@ -96,28 +98,21 @@ class Block:
         return value
 
     def matmul(
-        self, a: Float32[np.ndarray, "*batch m k"], b: Float32[np.ndarray, "*batch k n"], part: str
+        self, a: UInt8[np.ndarray, "*batch m k"], b: UInt8[np.ndarray, "*batch k n"], part: str
     ) -> Float32[np.ndarray, "*batch m n"]:
-        """The attention product `part`, scores or context: equation (4). The probe sees b as tokens by channels."""
-        codes_a = self.codes(a, f"{part}.a")
-        codes_b = (
-            self.codes(np.swapaxes(b, -1, -2), f"{part}.b").swapaxes(-1, -2)
-            if part == "scores"
-            else self.codes(b, f"{part}.b")
-        )
-        grids = (self.op.sites[f"{part}.{side}"].grid for side in "ab")
-        value, integers = integer_matmul(codes_a, codes_b, *grids)
+        """The attention product `part`, scores or context, of the codes of its operands: equation (4)."""
+        value, integers = integer_matmul(a, b, self.op.sites[f"{part}.a"].grid, self.op.sites[f"{part}.b"].grid)
         self.probe.integers(f"{self.op.name}/{part}", integers)
         return value
 
     def norm(self, tokens: Tokens, row: int) -> Tokens:
         """The LayerNorm whose weight and bias are rows `row` and `row + 1` of ``norm``."""
         weight, bias = self.op.tensors["norm"][row : row + 2].astype(np.float32)
-        return layer_norm(tokens, weight, bias, float(self.op.attrs["eps"]))  # type: ignore[arg-type]
+        return layer_norm(tokens, weight, bias, self.op.real("eps"))
 
     def heads(self, tokens: Tokens) -> Float32[np.ndarray, "windows heads tokens channels"]:
         """Channels split into heads, heads before tokens."""
-        windows, count, dim = tokens.shape
+        windows, count, _ = tokens.shape
         return tokens.reshape(windows, count, self._int("heads"), -1).swapaxes(1, 2)
 
     def attention(self, tokens: Tokens, regions: Float32[np.ndarray, "windows tokens"]) -> Tokens:
@@ -125,11 +120,13 @@ class Block:
         normed = self.norm(tokens, 0)
         q, k, v = (self.linear(normed, part) for part in "qkv")
         root = np.float32((self._int("dim") // self._int("heads")) ** -0.5)
-        scores = self.matmul(self.heads(q * root), self.heads(k).swapaxes(-1, -2), "scores")
+        queries, keys = self.codes(self.heads(q * root), "scores.a"), self.codes(self.heads(k), "scores.b")
+        scores = self.matmul(queries, keys.swapaxes(-1, -2), "scores")
         table = self.op.tensors["table"].astype(np.float32)
         scores += table[relative_index(self._int("window"))].transpose(2, 0, 1)
         scores += np.where(regions[:, :, None] != regions[:, None, :], MASKED, np.float32(0.0))[:, None]
-        mixed = self.matmul(softmax(scores), self.heads(v), "context")
+        shares, values = self.codes(softmax(scores), "context.a"), self.codes(self.heads(v), "context.b")
+        mixed = self.matmul(shares, values, "context")
         return self.linear(mixed.swapaxes(1, 2).reshape(tokens.shape), "proj")
 
     def mlp(self, tokens: Tokens) -> Tokens:

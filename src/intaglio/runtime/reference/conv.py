@@ -63,18 +63,18 @@ def correlate(
 
 def conv2d(x: Map, op: Op, probe: Probe) -> Map:
     """Zero padding, cross-correlation, bias and activation; quantized where the operation has codes."""
-    padded = pad_zero(x, int(op.attrs["pad"]))  # type: ignore[arg-type]
+    padded = pad_zero(x, op.integer("pad"))
     convolve = _quantized if "conv.codes" in op.tensors else _float
     return activate(convolve(padded, op, probe), op)
 
 
 def _float(padded: Map, op: Op, probe: Probe) -> Map:
     weight, bias = (op.tensors[role].astype(np.float32) for role in ("weight", "bias"))
-    return correlate(padded, weight, int(op.attrs["stride"])) + bias[:, None, None]  # type: ignore[arg-type]
+    return correlate(padded, weight, op.integer("stride")) + bias[:, None, None]
 
 
 def _quantized(padded: Map, op: Op, probe: Probe) -> Map:
-    stride, codes_w = int(op.attrs["stride"]), op.tensors["conv.codes"]  # type: ignore[arg-type]
+    stride, codes_w = op.integer("stride"), op.tensors["conv.codes"]
     outputs, *window = codes_w.shape
     terms = int(np.prod(window))
     site, grids_w = op.sites["conv.input"], op.sites["conv.weight"].grids
@@ -89,4 +89,7 @@ def _quantized(padded: Map, op: Op, probe: Probe) -> Map:
     sums_w = codes_w.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
     bias = op.tensors["bias"].astype(np.float32)
     of_product, of_sum, constant = (c[:, None, None] for c in linear_constants(sums_w, terms, site.grid, grids_w, bias))
-    return of_product * integers.astype(np.float32) + of_sum * np.asarray(sums_x, dtype=np.float32) + constant
+    value: Float32[np.ndarray, "n h w"] = (
+        of_product * integers.astype(np.float32) + of_sum * np.asarray(sums_x, dtype=np.float32) + constant
+    )
+    return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -27,12 +26,8 @@ Kernel = Callable[[Op, Sequence[Map], Probe], Map]
 
 def _layer_norm(op: Op, x: Map) -> Map:
     weight, bias = op.tensors["norm"].astype(np.float32)
-    normed = maps.layer_norm(x.transpose(1, 2, 0), weight, bias, _attr(op, "eps"))
+    normed = maps.layer_norm(x.transpose(1, 2, 0), weight, bias, op.real("eps"))
     return np.ascontiguousarray(normed.transpose(2, 0, 1))
-
-
-def _attr(op: Op, name: str) -> Any:
-    return op.attrs[name]
 
 
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
@@ -40,17 +35,17 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         "conv2d": lambda op, x, probe: conv2d(x[0], op, probe),
         "layer_norm": lambda op, x, probe: _layer_norm(op, x[0]),
         "window_block": lambda op, x, probe: Block(op, probe)(x[0]),
-        "add": lambda op, x, probe: maps.add(x[0], x[1], _attr(op, "scale")),
+        "add": lambda op, x, probe: maps.add(x[0], x[1], op.real("scale")),
         "mul": lambda op, x, probe: x[0] * x[1],
         "activation": lambda op, x, probe: activate(x[0], op),
-        "pixel_shuffle": lambda op, x, probe: maps.pixel_shuffle(x[0], _attr(op, "factor")),
-        "nearest": lambda op, x, probe: maps.nearest(x[0], _attr(op, "factor")),
+        "pixel_shuffle": lambda op, x, probe: maps.pixel_shuffle(x[0], op.integer("factor")),
+        "nearest": lambda op, x, probe: maps.nearest(x[0], op.integer("factor")),
         "bilinear": lambda op, x, probe: maps.bilinear(x[0], *x[1].shape[1:]),
         "bilinear_scale": lambda op, x, probe: maps.bilinear(
-            x[0], *(_attr(op, "factor") * size for size in x[0].shape[1:])
+            x[0], *(op.integer("factor") * size for size in x[0].shape[1:])
         ),
         "global_mean": lambda op, x, probe: maps.global_mean(x[0]),
-        "max_pool": lambda op, x, probe: maps.max_pool(x[0], _attr(op, "kernel"), _attr(op, "stride")),
+        "max_pool": lambda op, x, probe: maps.max_pool(x[0], op.integer("kernel"), op.integer("stride")),
         "concat": lambda op, x, probe: np.concatenate(x, axis=0),
     }
 )
@@ -85,7 +80,7 @@ class Reference:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise EngineError(
-                f"found {image.dtype} {image.shape}, expected uint8 (height, width, 3) without empty sides; convert to RGB."
+                f"found {image.dtype} {image.shape}, expected uint8 (height, width, 3), no side empty; convert to RGB."
             )
         height, width = image.shape[:2]
         try:

@@ -32,7 +32,8 @@ def layer_norm(
     """
     centred = x - x.mean(axis=-1, keepdims=True)
     variance = np.square(centred).mean(axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + np.float32(eps)) * weight + bias
+    normed: Float32[np.ndarray, "*shape dim"] = centred / np.sqrt(variance + np.float32(eps)) * weight + bias
+    return normed
 
 
 def pixel_shuffle(x: Float32[np.ndarray, "cff h w"], factor: int) -> Map:
@@ -69,12 +70,14 @@ def bilinear(x: Map, height: int, width: int) -> Map:
     top, bottom, down = _bilinear_taps(x.shape[1], height)
     left, right, across = _bilinear_taps(x.shape[2], width)
     rows = x[:, top] * (np.float32(1.0) - down)[:, None] + x[:, bottom] * down[:, None]
-    return rows[:, :, left] * (np.float32(1.0) - across) + rows[:, :, right] * across
+    mixed: Map = rows[:, :, left] * (np.float32(1.0) - across) + rows[:, :, right] * across
+    return mixed
 
 
 def global_mean(x: Map) -> Float32[np.ndarray, "c 1 1"]:
     """The mean of each channel."""
-    return x.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+    mean: Float32[np.ndarray, "c 1 1"] = x.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def max_pool(x: Map, kernel: int, stride: int) -> Map:
@@ -83,4 +86,5 @@ def max_pool(x: Map, kernel: int, stride: int) -> Map:
     >>> max_pool(np.array([[[1, 5, 2], [0, 3, 4]]], dtype=np.float32), kernel=2, stride=1).tolist()
     [[[5.0, 5.0]]]
     """
-    return np.maximum.reduce([pixels for _, _, pixels in kernel_taps(x, kernel, stride)])
+    largest: Map = np.maximum.reduce([pixels for _, _, pixels in kernel_taps(x, kernel, stride)])
+    return largest

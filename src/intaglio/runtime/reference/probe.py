@@ -17,8 +17,8 @@ Tap = Callable[[SiteName, UInt8[np.ndarray, "..."]], None]
 """Called with a site's name and its codes.
 
 Shapes: a linear's input (windows, tokens, channels), windows in raster order of the rolled map; ``scores.a``,
-``scores.b`` and ``context.b`` (windows, heads, tokens, channels of a head); ``context.a`` (windows, heads, queries, keys);
-a convolution's input (channels, height + 2 pad, width + 2 pad), padding included.
+``scores.b`` and ``context.b`` (windows, heads, tokens, channels of a head); ``context.a`` (windows, heads, queries,
+keys); a convolution's input (channels, height + 2 pad, width + 2 pad), padding included.
 """
 
 IntegerTap = Callable[[str, Int32[np.ndarray, "..."]], None]

@@ -1,0 +1,70 @@
+"""What a packed model holds and what it weighs on disk. Nothing is printed here: the command line does that."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from intaglio.packed.bits import packed_size
+from intaglio.packed.container import read
+from intaglio.packed.format import GRIDS, decode
+from intaglio.packed.layout import is_codes
+from intaglio.packed.program import Program
+from intaglio.spec import SiteName
+
+
+@dataclass(frozen=True)
+class SiteRow:
+    """One site: width in bits, least and greatest bound over its grids, and its weight codes (0 for an activation)."""
+
+    site: SiteName
+    bits: int
+    lower: float
+    upper: float
+    grids: int
+    codes: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class SizeReport:
+    """Bytes of a packed file. `overhead` is the rest: header, names, grids."""
+
+    total: int
+    codes: int
+    remainder: int
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that are neither packed codes nor float parameters."""
+        return self.total - self.codes - self.remainder
+
+    @property
+    def ratio(self) -> float:
+        """File size over packed codes and remainder alone."""
+        return self.total / max(1, self.codes + self.remainder)
+
+
+def summarise(program: Program) -> list[SiteRow]:
+    """A row for each site, in the order of execution."""
+    rows = []
+    for op in program.ops:
+        for role, site in op.sites.items():
+            codes = op.tensors.get(role.removesuffix(".weight") + ".codes") if role.endswith(".weight") else None
+            count = 0 if codes is None else codes.size
+            lower = min(grid.lower for grid in site.grids)
+            upper = max(grid.upper for grid in site.grids)
+            size = packed_size(count, site.bits)
+            rows.append(SiteRow(site.name, site.bits, lower, upper, len(site.grids), count, size))
+    return rows
+
+
+def size_report(path: str | os.PathLike[str]) -> SizeReport:
+    """Bytes on disk of a packed model, by what they hold. Raises: PackedError, as `intaglio.packed.format.load`."""
+    container = read(path)
+    decode(container)
+    codes = sum(array.nbytes for name, array in container.arrays.items() if is_codes(name))
+    total = Path(path).stat().st_size
+    tensors = sum(array.nbytes for name, array in container.arrays.items() if name != GRIDS)
+    return SizeReport(total, codes, tensors - codes)
