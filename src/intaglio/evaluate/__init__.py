@@ -5,7 +5,7 @@ Numpy only; anything that maps a picture to a larger one can be evaluated.
 
 from intaglio.evaluate.cost import compression_ratio, speedup_ratio, storage_ratio
 from intaglio.evaluate.datasets import KNOWN_DATASETS, Dataset, Pair, canonical_name, load_dataset
-from intaglio.evaluate.evaluate import Evaluation, Progress, Score, evaluate
+from intaglio.evaluate.evaluate import Evaluation, Score, evaluate
 from intaglio.evaluate.machine import Machine, current_machine, current_versions, usable_cores
 from intaglio.evaluate.metrics import psnr_y, rgb_to_y, ssim_y
 from intaglio.evaluate.protocol import PROTOCOL, protocol_text
@@ -21,7 +21,6 @@ __all__ = [
     "Evaluation",
     "Machine",
     "Pair",
-    "Progress",
     "Record",
     "Score",
     "SelfEnsemble",

@@ -6,14 +6,14 @@ The protocol in words is `protocol.py`; writing results down is `records.py`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
 from intaglio.errors import DatasetError
-from intaglio.evaluate.datasets import Dataset
+from intaglio.evaluate.datasets import Dataset, Pair
 from intaglio.evaluate.metrics import psnr_y, ssim_y
 from intaglio.evaluate.upscaler import Upscaler
+from intaglio.progress import Progress, Silent
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,11 @@ class Evaluation:
         return sum(score.seconds for score in self.scores)
 
 
-Progress = Callable[[int, int, Score], None]
-"""Called after each picture with: pictures done, pictures in all, the score just measured."""
-
-
 def evaluate(upscaler: Upscaler, dataset: Dataset, *, progress: Progress | None = None) -> Evaluation:
     """Upscale every LR picture whole and compare with its HR picture, `scale` pixels cropped per side.
 
-    Rounding to 8 bits is the upscaler's. Pictures are read one at a time, so that memory does not grow with the set.
+    Rounding to 8 bits is the upscaler's. Pictures are read one at a time, so that memory does not grow with the set;
+    `progress` hears of each one.
 
     Raises: DatasetError when the scales of the two differ; ImageError when an output has another size than its HR.
     Source: the protocol of the SR literature; see `protocol_text`.
@@ -68,12 +65,15 @@ def evaluate(upscaler: Upscaler, dataset: Dataset, *, progress: Progress | None 
             f"load it at scale {upscaler.scale}."
         )
     scores = []
-    for pair in dataset:
-        start = time.perf_counter()
-        sr = upscaler(pair.lr)
-        seconds = time.perf_counter() - start
-        score = Score(pair.name, psnr_y(sr, pair.hr, dataset.scale), ssim_y(sr, pair.hr, dataset.scale), seconds)
-        scores.append(score)
-        if progress is not None:
-            progress(len(scores), len(dataset), score)
+    with (progress or Silent()).stage(dataset.name, len(dataset)) as advance:
+        for pair in dataset:
+            scores.append(_score(upscaler, pair))
+            advance(f"{pair.name} {scores[-1].psnr_y:.2f} dB")
     return Evaluation(dataset.name, dataset.scale, tuple(scores))
+
+
+def _score(upscaler: Upscaler, pair: Pair) -> Score:
+    start = time.perf_counter()
+    sr = upscaler(pair.lr)
+    seconds = time.perf_counter() - start
+    return Score(pair.name, psnr_y(sr, pair.hr, upscaler.scale), ssim_y(sr, pair.hr, upscaler.scale), seconds)

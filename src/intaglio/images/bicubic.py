@@ -31,7 +31,7 @@ def imresize(image: UInt8[np.ndarray, "h w *c"], scale: Fraction | int) -> UInt8
     """
     factor = _check(image, scale)
     rows = _round_to_uint8(_resize_rows(image, factor))
-    return _round_to_uint8(_resize_columns(rows, factor))
+    return _turned(_round_to_uint8(_resize_rows(_turned(rows), factor)))
 
 
 def imresize_float(image: Float[np.ndarray, "h w *c"], scale: Fraction | int) -> Float[np.ndarray, "H W *c"]:
@@ -44,7 +44,7 @@ def imresize_float(image: Float[np.ndarray, "h w *c"], scale: Fraction | int) ->
     [[0.054688, 0.945312]]
     """
     factor = _check(image, scale)
-    return _resize_columns(_resize_rows(image, factor), factor)
+    return _turned(_resize_rows(_turned(_resize_rows(image, factor)), factor))
 
 
 def downscale(image: UInt8[np.ndarray, "h w *c"], scale: int) -> UInt8[np.ndarray, "H W *c"]:
@@ -98,10 +98,9 @@ def _resize_rows(image: Real[np.ndarray, "h w *c"], scale: Fraction) -> Float[np
     return total.reshape(-1, *image.shape[1:])
 
 
-def _resize_columns(image: Real[np.ndarray, "h w *c"], scale: Fraction) -> Float[np.ndarray, "h W *c"]:
-    # Gathering whole rows of the transposed picture is contiguous; gathering columns in place is not.
-    turned = np.ascontiguousarray(image.swapaxes(0, 1))
-    return np.ascontiguousarray(_resize_rows(turned, scale).swapaxes(0, 1))
+def _turned(image: Shaped[np.ndarray, "h w *c"]) -> Shaped[np.ndarray, "w h *c"]:
+    """Rows for columns, copied: gathering whole rows is contiguous, gathering columns in place is not."""
+    return np.ascontiguousarray(image.swapaxes(0, 1))
 
 
 def _contributions(
@@ -134,4 +133,5 @@ def _cubic(x: Float[np.ndarray, "taps outputs"]) -> Float[np.ndarray, "taps outp
 
 
 def _round_to_uint8(image: Float[np.ndarray, "h w *c"]) -> UInt8[np.ndarray, "h w *c"]:
-    return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8)
+    raised = image + 0.5
+    return np.clip(raised, 0, 255, out=raised).astype(np.uint8)  # the conversion truncates: half goes up
