@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Advance = Callable[[str], None]
 """Called once for each unit done, with a short figure to show (a loss, a name) or an empty string."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Somewhere to report to."""
 
