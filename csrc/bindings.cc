@@ -10,8 +10,10 @@
 
 #include <mutex>
 
+#include "bindings_block.h"
 #include "engine/engine.h"
 #include "engine/error.h"
+#include "engine/single.h"
 #include "isa/machine.h"
 
 namespace nb = nanobind;
@@ -22,6 +24,7 @@ namespace {
 
 using Bytes = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using MapArray = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using PictureArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 
 template <class Array>
@@ -80,6 +83,22 @@ struct Runner {
   }
 };
 
+// The last operation of the builder on maps (c, h, w), and the seconds of its fastest run.
+nb::object run_operation(const Builder& builder, const std::string& isa, int threads, const std::vector<Floats>& maps, int repeats) {
+  if (builder.specs.empty()) throw Error("there is no operation to run; add one first");
+  std::vector<DenseMap> inputs;
+  for (const Floats& map : maps) {
+    if (map.ndim() != 3 || map.size() == 0) throw Error("a map has three axes, none of them empty: channels, height, width");
+    const std::vector<int64_t> shape = shape_of(map);
+    inputs.push_back({{shape[0], shape[1], shape[2]}, {map.data(), map.data() + map.size()}});
+  }
+  auto* run = new SingleRun(run_single(builder.specs.back(), isa, threads, inputs, repeats));
+  nb::capsule owner(run, [](void* p) noexcept { delete static_cast<SingleRun*>(p); });
+  const Shape& shape = run->output.shape;
+  const size_t extents[] = {static_cast<size_t>(shape.c), static_cast<size_t>(shape.h), static_cast<size_t>(shape.w)};
+  return nb::make_tuple(nb::ndarray<nb::numpy, float, nb::ndim<3>>(run->output.values.data(), 3, extents, owner), run->seconds);
+}
+
 void register_errors(nb::module_& m) {
   nb::exception<Error>(m, "CoreError");
   nb::register_exception_translator([](const std::exception_ptr& raised, void*) {
@@ -127,7 +146,13 @@ NB_MODULE(_core, m) {
   m.def("dot_tile", &dot_tile, "isa"_a, "activations"_a, "weights"_a, "wide"_a);
   nb::class_<Builder>(m, "Builder")
       .def(nb::init<>())
-      .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "attrs"_a, "floats"_a, "codes"_a, "sites"_a);
+      .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "attrs"_a, "floats"_a, "codes"_a, "sites"_a)
+      .def("trace_block", [](const Builder& self, size_t op, const std::string& isa, const MapArray& map) { return trace_block(self.specs.at(op), isa, map); },
+           "op"_a, "isa"_a, "map"_a)
+      .def("time_block",
+           [](const Builder& self, size_t op, const std::string& isa, const MapArray& map, int repeats) { return time_block(self.specs.at(op), isa, map, repeats); },
+           "op"_a, "isa"_a, "map"_a, "repeats"_a);
+  m.def("run_operation", &run_operation, "operation"_a, "isa"_a, "threads"_a, "maps"_a, "repeats"_a = 1);
   nb::class_<Runner>(m, "Engine")
       .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a)
       .def("run", [](Runner& self, const PictureArray& picture) { return self.run(picture, nullptr); }, "picture"_a)

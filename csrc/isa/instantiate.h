@@ -2,6 +2,8 @@
 #pragma once
 
 #include "isa/kernel_table.h"
+#include "kernels/block.h"
+#include "kernels/conv.h"
 #include "kernels/dot.h"
 
 namespace intaglio {

@@ -1,6 +1,8 @@
 // The table of kernels of one instruction set, made from kernels.inc. No intrinsics here.
 #pragma once
 
+#include "kernels/block_args.h"
+#include "kernels/conv_args.h"
 #include "kernels/dot_args.h"
 
 namespace intaglio {

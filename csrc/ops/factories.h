@@ -11,7 +11,9 @@ namespace intaglio {
 #define INTAGLIO_FACTORY(kind) std::unique_ptr<Op> make_##kind(const OpSpec& spec, const KernelTable& kernels)
 INTAGLIO_FACTORY(picture);
 INTAGLIO_FACTORY(output);
+INTAGLIO_FACTORY(window_block);
 INTAGLIO_FACTORY(add);
+INTAGLIO_FACTORY(conv2d);
 #undef INTAGLIO_FACTORY
 
 }  // namespace intaglio

@@ -14,7 +14,9 @@ struct Entry {
 constexpr Entry entries[] = {
     {"picture", make_picture, 0, 0},
     {"output", make_output, 1, 1},
+    {"window_block", make_window_block, 1, 1},
     {"add", make_add, 2, 2},
+    {"conv2d", make_conv2d, 1, 1},
 };
 
 }  // namespace

@@ -9,6 +9,9 @@ namespace intaglio::simd {
 
 struct Avx2 {
   static constexpr int lanes = 8;
+  static constexpr int accumulators = 8;     // products that fit into registers beside their operands
+  static constexpr int tile_tokens = 2;       // vectors of tokens in one register tile of 4 outputs
+  static constexpr bool needs_wide = true;
   static constexpr bool has_bf16 = false;
   using F = __m256;
   using I = __m256i;
@@ -33,6 +36,8 @@ struct Avx2 {
   static F sqrt(F a) { return _mm256_sqrt_ps(a); }
   static F min(F a, F b) { return _mm256_min_ps(a, b); }
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
+  static F abs(F a) { return _mm256_andnot_ps(set(-0.0f), a); }
+  static F where_different(F a, F b, F x) { return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_NEQ_UQ), x); }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
 
   static I round(F a) { return _mm256_cvtps_epi32(a); }

@@ -9,6 +9,9 @@ namespace intaglio::simd {
 
 struct Avx512 {
   static constexpr int lanes = 16;
+  static constexpr int accumulators = 12;     // products that fit into registers beside their operands
+  static constexpr int tile_tokens = 4;       // vectors of tokens in one register tile of 4 outputs
+  static constexpr bool needs_wide = true;
   static constexpr bool has_bf16 = false;
   using F = __m512;
   using I = __m512i;
@@ -40,6 +43,8 @@ struct Avx512 {
   static F sqrt(F a) { return _mm512_sqrt_ps(a); }
   static F min(F a, F b) { return _mm512_min_ps(a, b); }
   static F max(F a, F b) { return _mm512_max_ps(a, b); }
+  static F abs(F a) { return _mm512_abs_ps(a); }
+  static F where_different(F a, F b, F x) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ), x); }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 
   static I round(F a) { return _mm512_cvtps_epi32(a); }

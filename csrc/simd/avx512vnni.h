@@ -6,6 +6,8 @@
 namespace intaglio::simd {
 
 struct Avx512Vnni : Avx512 {
+  static constexpr bool needs_wide = false;
+
   template <bool Wide>
   static I dot4(I acc, I u, I s) {
     return _mm512_dpbusd_epi32(acc, u, s);

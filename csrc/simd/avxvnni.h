@@ -6,6 +6,8 @@
 namespace intaglio::simd {
 
 struct AvxVnni : Avx2 {
+  static constexpr bool needs_wide = false;
+
   template <bool Wide>
   static I dot4(I acc, I u, I s) {
     return _mm256_dpbusd_avx_epi32(acc, u, s);

@@ -15,6 +15,9 @@ namespace intaglio::simd {
 
 struct Portable {
   static constexpr int lanes = 4;
+  static constexpr int accumulators = 8;     // products that fit into registers beside their operands
+  static constexpr int tile_tokens = 2;       // vectors of tokens in one register tile of 4 outputs
+  static constexpr bool needs_wide = false;
   static constexpr bool has_bf16 = false;
   struct F {
     float v[4];
@@ -57,6 +60,9 @@ struct Portable {
   static F sqrt(F a) { INTAGLIO_LANES(F, std::sqrt(a.v[i])); }
   static F min(F a, F b) { INTAGLIO_LANES(F, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
   static F max(F a, F b) { INTAGLIO_LANES(F, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }
+  static F abs(F a) { INTAGLIO_LANES(F, std::fabs(a.v[i])); }
+  // x in the lanes where a and b differ, else 0.
+  static F where_different(F a, F b, F x) { INTAGLIO_LANES(F, a.v[i] != b.v[i] ? x.v[i] : 0.0f); }
   // a * b + c; rounded once where the instruction set can.
   static F fma(F a, F b, F c) { INTAGLIO_LANES(F, a.v[i] * b.v[i] + c.v[i]); }
 

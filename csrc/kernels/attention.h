@@ -1,0 +1,168 @@
+// Attention of one head for one vector of queries: transposed scores (keys in rows, queries in lanes), softmax, codes, product with v.
+#pragma once
+
+#include "kernels/block_args.h"
+#include "kernels/codes.h"
+
+namespace intaglio::kernels {
+
+// The operands of one head and one vector of queries.
+template <class V>
+struct HeadView {
+  const int32_t* q;        // [head_groups] vectors, `stride` words apart
+  const int32_t* k;        // [head_groups][stride] words, one a key
+  const int32_t* v;        // [head_dim][stride / 4] words, four keys each
+  const float* bias;       // [tokens] vectors, `stride` floats apart
+  const float* key_terms;  // [tokens]
+  const float* value_terms;  // [head_dim]
+  const float* region;     // [tokens] floats
+  typename V::F query_region;
+  int stride;
+};
+
+inline constexpr float log2_e = 1.44269504f;
+inline constexpr float masked = -100.0f * log2_e;
+inline constexpr float never = -1e30f;  // becomes code 0 on any grid
+
+// Scores in units of log2, one vector a key; returns their maximum. Terms that are the same for all keys cancel in the softmax and are left out.
+template <class V, bool Wide, bool Masked, int Groups, class Watch>
+inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& head, int tokens, int groups, float* scores, Watch&& watch) {
+  using F = typename V::F;
+  using I = typename V::I;
+  constexpr int held = Groups ? Groups : 1;
+  I q[held];
+  for (int c = 0; c < Groups; ++c) q[c] = V::load_i(head.q + static_cast<int64_t>(c) * head.stride);
+  const F scale = V::set(args.score);
+  F top[2] = {V::set(never), V::set(never)};
+#pragma GCC unroll 4
+  for (int t = 0; t < tokens; ++t) {
+    I acc = V::set_i(0);
+    if constexpr (Groups > 0) {
+#pragma GCC unroll 8
+      for (int c = 0; c < Groups; ++c) acc = V::template dot4<Wide>(acc, q[c], V::set_i(head.k[static_cast<int64_t>(c) * head.stride + t]));
+    } else {
+      for (int c = 0; c < groups; ++c) {
+        const int64_t at = static_cast<int64_t>(c) * head.stride;
+        acc = V::template dot4<Wide>(acc, V::load_i(head.q + at), V::set_i(head.k[at + t]));
+      }
+    }
+    watch(t, acc);
+    F s = V::fma(V::convert(acc), scale, V::add(V::load(head.bias + static_cast<int64_t>(t) * head.stride), V::set(head.key_terms[t])));
+    if constexpr (Masked) s = V::add(s, V::where_different(V::set(head.region[t]), head.query_region, V::set(masked)));
+    top[t & 1] = V::max(top[t & 1], s);
+    V::store(scores + t * V::lanes, s);
+  }
+  return V::max(top[0], top[1]);
+}
+
+// Scores to unnormalised probabilities in place; returns their sum. Rows beyond the tokens become such that their code is 0.
+template <class V>
+inline typename V::F exponentials(float* scores, int tokens, int padded, typename V::F top) {
+  using F = typename V::F;
+  F sum[4];
+  for (int j = 0; j < 4; ++j) sum[j] = V::set(0.0f);
+  int t = 0;
+  for (; t + 4 <= tokens; t += 4) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const F e = V::exp2(V::sub(V::load(scores + (t + j) * V::lanes), top));
+      V::store(scores + (t + j) * V::lanes, e);
+      sum[j] = V::add(sum[j], e);
+    }
+  }
+  for (; t < tokens; ++t) {
+    const F e = V::exp2(V::sub(V::load(scores + t * V::lanes), top));
+    V::store(scores + t * V::lanes, e);
+    sum[0] = V::add(sum[0], e);
+  }
+  for (; t < padded; ++t) V::store(scores + t * V::lanes, V::set(never));
+  return V::add(V::add(sum[0], sum[1]), V::add(sum[2], sum[3]));
+}
+
+// Codes of the attention map as words of four keys; returns their sums. Word (set, i) holds the keys (4 * set + b) * lanes + i, b < 4:
+// the order in which the codes of v come out of their linear layer.
+template <class V>
+inline typename V::F map_codes(const AttentionArgs& args, const float* scores, int padded, typename V::F sum, int32_t* words) {
+  using F = typename V::F;
+  using I = typename V::I;
+  const F scale = V::div(V::set(args.map.scale), sum), offset = V::set(args.map.offset);
+  const I ones = V::set_i(byte_ones<V>);
+  constexpr int row = V::lanes * V::lanes;
+  I sums[2] = {V::set_i(0), V::set_i(0)};
+  for (int set = 0; set < padded; set += 4 * V::lanes) {
+#pragma GCC unroll 4
+    for (int i = 0; i < V::lanes; ++i) {
+      const float* at = scores + (set + i) * V::lanes;
+      const I word = pack_codes<V>(V::fma(V::load(at), scale, offset), V::fma(V::load(at + row), scale, offset),
+                                   V::fma(V::load(at + 2 * row), scale, offset), V::fma(V::load(at + 3 * row), scale, offset), args.map.top);
+      V::store_i(words + (set / 4 + i) * V::lanes, word);
+      sums[i & 1] = V::template dot4<false>(sums[i & 1], word, ones);
+    }
+  }
+  return V::convert(V::add_i(sums[0], sums[1]));
+}
+
+// Channels c .. c + M of the context, as codes of proj.input, written as words of four channels.
+template <class V, bool Wide, int M, class Watch>
+inline void context_channels(const AttentionArgs& args, const HeadView<V>& head, int c, const int32_t* words, typename V::F map_sums, int32_t* out,
+                             int out_stride, Watch&& watch) {
+  using F = typename V::F;
+  using I = typename V::I;
+  const int count = head.stride / 4;
+  const int32_t* v = head.v + static_cast<int64_t>(c) * count;
+  I acc[M];
+#pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) acc[m] = V::set_i(0);
+  for (int i = 0; i < count; ++i) {
+    const I p = V::load_i(words + i * V::lanes);
+#pragma GCC unroll 12
+    for (int m = 0; m < M; ++m) acc[m] = V::template dot4<Wide>(acc[m], p, V::set_i(v[m * count + i]));
+  }
+  const F base = V::mul(map_sums, V::set(args.map_sum)), scale = V::set(args.product);
+  constexpr int groups = (M + 3) / 4;
+  F y[groups * 4];
+#pragma GCC unroll 12
+  for (int m = 0; m < groups * 4; ++m) {
+    if (m < M) {
+      watch(c + m, acc[m]);
+      y[m] = V::fma(V::convert(acc[m]), scale, V::add(base, V::set(head.value_terms[c + m])));
+    } else {
+      y[m] = V::set(never);
+    }
+  }
+#pragma GCC unroll 3
+  for (int m = 0; m < groups; ++m) {
+    V::store_i(out + static_cast<int64_t>(c / 4 + m) * out_stride, pack_codes<V>(y[4 * m], y[4 * m + 1], y[4 * m + 2], y[4 * m + 3], args.context_top));
+  }
+}
+
+// All channels of a head, as many at a time as there are registers.
+template <class V, bool Wide, class Watch>
+inline void head_context(const AttentionArgs& args, const HeadView<V>& head, int head_dim, const int32_t* words, typename V::F map_sums, int32_t* out,
+                         int out_stride, Watch&& watch) {
+  int c = 0;
+#define INTAGLIO_CHANNELS(count) context_channels<V, Wide, count>(args, head, c, words, map_sums, out, out_stride, watch), c += count
+  while (c < head_dim) {
+    const int left = head_dim - c;
+    if constexpr (V::accumulators >= 12) {
+      if (left == 10) {
+        INTAGLIO_CHANNELS(10);
+        continue;
+      }
+    }
+    if (left >= 8) {
+      INTAGLIO_CHANNELS(8);
+    } else if (left >= 4) {
+      INTAGLIO_CHANNELS(4);
+    } else if (left == 3) {
+      INTAGLIO_CHANNELS(3);
+    } else if (left == 2) {
+      INTAGLIO_CHANNELS(2);
+    } else {
+      INTAGLIO_CHANNELS(1);
+    }
+  }
+#undef INTAGLIO_CHANNELS
+}
+
+}  // namespace intaglio::kernels

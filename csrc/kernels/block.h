@@ -1,0 +1,239 @@
+// A whole transformer block for a run of windows, one window at a time inside the cache. docs/numerics.md, section 5; csrc/kernels/block_args.h for layouts.
+#pragma once
+
+#include "kernels/attention.h"
+#include "kernels/block_scratch.h"
+#include "kernels/gelu.h"
+#include "kernels/layer_norm.h"
+#include "kernels/linear.h"
+#include "kernels/watch.h"
+#include "kernels/window.h"
+
+namespace intaglio::kernels {
+
+// The scratch of one thread, as typed pointers, and the steps of the block on it.
+template <class V, bool Wide, class Watch>
+struct BlockRun {
+  using F = typename V::F;
+  using I = typename V::I;
+
+  const WindowBlockArgs& args;
+  const BlockShape& shape;
+  Watch watch;
+  int padded;  // tokens with padding
+  float *x, *sums, *region, *key_terms, *value_terms, *scores;
+  int32_t *input[3], *q, *k, *v, *map_words, *context, *hidden;
+
+  explicit BlockRun(const WindowBlockArgs& a) : args(a), shape(a.shape), watch(a), padded(a.shape.token_groups * V::lanes) {
+    const BlockScratch at = block_scratch(shape, V::lanes);
+    auto floats = [&](size_t offset) { return reinterpret_cast<float*>(a.scratch + offset); };
+    auto words = [&](size_t offset) { return reinterpret_cast<int32_t*>(a.scratch + offset); };
+    x = floats(at.x), sums = floats(at.row_sums), region = floats(at.region), key_terms = floats(at.key_terms);
+    value_terms = floats(at.value_terms), scores = floats(at.scores);
+    for (int i = 0; i < 3; ++i) input[i] = words(at.input[i]);
+    q = words(at.q), k = words(at.k), v = words(at.v), map_words = words(at.map_words), context = words(at.context), hidden = words(at.hidden);
+    __builtin_memset(a.scratch, 0, at.bytes);  // padding tokens and channels stay zero, or at least the same in every run
+    for (int c = 0; c < shape.dim; ++c) value_terms[c] = args.attention.constant;
+  }
+
+  void window(int64_t index) {
+    const Window<V> here(args, index);
+    watch.window(index);
+    load_window(here, x, padded);
+    watch.lap(Phase::load);
+    project_inputs();
+    if (here.masked()) {
+      here.regions(region);
+      attend<true>();
+    } else {
+      attend<false>();
+    }
+    watch.codes(Site::proj_input, context, shape.dim, shape.head_dim);
+    add_linear(args.proj, context, Sum::proj);
+    watch.lap(Phase::proj);
+    perceive();
+    store_window(here, x, padded);
+    watch.lap(Phase::store);
+  }
+
+ private:
+  // Steps 1 and 2: codes of q and k by head, of v by channel.
+  void project_inputs() {
+    if (args.shared_input) {
+      norm_codes<V, 1>(x, shape, {&args.q_norm}, {input[0]});
+    } else {
+      norm_codes<V, 3>(x, shape, {&args.q_norm, &args.k_norm, &args.v_norm}, {input[0], input[1], input[2]});
+    }
+    const int32_t* of[3] = {input[0], args.shared_input ? input[0] : input[1], args.shared_input ? input[0] : input[2]};
+    for (int i = 0; i < 3; ++i) watch.codes(static_cast<Site>(i), of[i], shape.dim, shape.dim);
+    watch.lap(Phase::norm1);
+    head_codes(args.q, of[0], args.q_top, q, Sum::q);
+    head_codes(args.k, of[1], args.k_top, k, Sum::k);
+    value_codes(of[2]);
+    watch.codes(Site::scores_a, q, shape.dim, shape.head_dim);
+    watch.codes(Site::scores_b, k, shape.dim, shape.head_dim);
+    watch.value_codes(v);
+    finish_keys();
+    finish_values();
+    watch.lap(Phase::qkv);
+  }
+
+  void head_codes(const LinearArgs& layer, const int32_t* codes, int32_t top, int32_t* out, Sum part) {
+    const int head = shape.head_groups * 4;
+    auto see = [&](int n, int g, I acc) { watch.sum(part, n % head < shape.head_dim ? n / head * shape.head_dim + n % head : -1, shape.dim, g, acc); };
+    linear<V, Wide, 4, V::tile_tokens>(layer, codes, shape.token_groups, sums, see, [&](int n, int g, const F(&y)[4][V::tile_tokens]) {
+#pragma GCC unroll 4
+      for (int j = 0; j < V::tile_tokens; ++j) {
+        V::store_i(out + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(y[0][j], y[1][j], y[2][j], y[3][j], top));
+      }
+    });
+  }
+
+  // Four vectors of tokens of one channel become words of four keys.
+  void value_codes(const int32_t* codes) {
+    constexpr int rows = V::tile_tokens;  // the transposed tile: as many registers
+    auto see = [&](int n, int g, I acc) { watch.sum(Sum::v, n, shape.dim, g, acc); };
+    linear<V, Wide, rows, 4>(args.v, codes, shape.token_groups, sums, see, [&](int n, int g, const F(&y)[rows][4]) {
+#pragma GCC unroll 4
+      for (int m = 0; m < rows; ++m) {
+        V::store_i(v + static_cast<int64_t>(n + m) * (padded / 4) + g / 4 * V::lanes, pack_codes<V>(y[m][0], y[m][1], y[m][2], y[m][3], args.v_top));
+      }
+    });
+  }
+
+  // The only offset term of the scores that differs between keys; then the keys become the signed operand.
+  void finish_keys() {
+    const I ones = V::set_i(byte_ones<V>), shift = V::set_i(args.attention.key_shift);
+    const F scale = V::set(args.attention.key_sum);
+    for (int h = 0; h < shape.heads; ++h) {
+      for (int g = 0; g < padded; g += V::lanes) {
+        I sum = V::set_i(0);
+        for (int c = 0; c < shape.head_groups; ++c) {
+          int32_t* at = k + static_cast<int64_t>(h * shape.head_groups + c) * padded + g;
+          const I codes = V::load_i(at);
+          sum = V::template dot4<false>(sum, codes, ones);
+          if (args.attention.key_shift) V::store_i(at, V::xor_i(codes, shift));
+        }
+        V::store(key_terms + static_cast<int64_t>(h) * padded + g, V::mul(V::convert(sum), scale));
+      }
+    }
+  }
+
+  void finish_values() {
+    const int count = padded / 4;
+    if (args.attention.value_sum != 0.0f) {
+      for (int c = 0; c < shape.dim; ++c) {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(v + static_cast<int64_t>(c) * count);
+        int32_t sum = 0;
+        for (int word = 0; word < count; ++word) {
+          for (int b = 0; b < 4; ++b) sum += (word / V::lanes * 4 + b) * V::lanes + word % V::lanes < shape.tokens ? bytes[word * 4 + b] : 0;
+        }
+        value_terms[c] = static_cast<float>(sum) * args.attention.value_sum + args.attention.constant;
+      }
+    }
+    if (args.attention.value_shift) {
+      const I shift = V::set_i(args.attention.value_shift);
+      for (int64_t i = 0; i < static_cast<int64_t>(shape.dim) * count; i += V::lanes) V::store_i(v + i, V::xor_i(V::load_i(v + i), shift));
+    }
+  }
+
+  // Steps 3 and 4.
+  template <bool Masked>
+  void attend() {
+    for (int h = 0; h < shape.heads; ++h) {
+      for (int g = 0; g * V::lanes < shape.tokens; ++g) attend_head<Masked>(h, g);
+    }
+  }
+
+  template <bool Masked>
+  void attend_head(int h, int g) {
+    const int64_t group = static_cast<int64_t>(h) * shape.head_groups * padded;
+    const HeadView<V> head{q + group + g * V::lanes, k + group, v + static_cast<int64_t>(h) * shape.head_dim * (padded / 4),
+                           args.attention.bias + static_cast<int64_t>(h) * shape.tokens * padded + g * V::lanes,
+                           key_terms + static_cast<int64_t>(h) * padded, value_terms + h * shape.head_dim, region,
+                           V::load(region + g * V::lanes), padded};
+    const F top = scores_of<Masked>(head, [&](int key, I acc) { watch.score(h, g, key, acc); });
+    watch.lap(Phase::scores);
+    const F sum = exponentials<V>(scores, shape.tokens, padded, top);
+    const F map_sums = map_codes<V>(args.attention, scores, padded, sum, map_words);
+    watch.map_codes(h, g, map_words);
+    watch.lap(Phase::softmax);
+    auto see = [&](int c, I acc) { watch.sum(Sum::context, h * shape.head_dim + c, shape.dim, g, acc); };
+    head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, context + group + g * V::lanes, padded, see);
+    watch.lap(Phase::context);
+  }
+
+  template <bool Masked, class See>
+  F scores_of(const HeadView<V>& head, See&& see) {
+    switch (shape.head_groups) {
+      case 2: return head_scores<V, Wide, Masked, 2>(args.attention, head, shape.tokens, 2, scores, see);
+      case 3: return head_scores<V, Wide, Masked, 3>(args.attention, head, shape.tokens, 3, scores, see);
+      case 8: return head_scores<V, Wide, Masked, 8>(args.attention, head, shape.tokens, 8, scores, see);
+      default: return head_scores<V, Wide, Masked, 0>(args.attention, head, shape.tokens, shape.head_groups, scores, see);
+    }
+  }
+
+  // x += layer(codes): a residual branch ends.
+  void add_linear(const LinearArgs& layer, const int32_t* codes, Sum part) {
+    auto see = [&](int n, int g, I acc) { watch.sum(part, n, shape.dim, g, acc); };
+    linear<V, Wide, 4, V::tile_tokens>(layer, codes, shape.token_groups, sums, see, [&](int n, int g, const F(&y)[4][V::tile_tokens]) {
+#pragma GCC unroll 4
+      for (int m = 0; m < 4; ++m) {
+#pragma GCC unroll 4
+        for (int j = 0; j < V::tile_tokens; ++j) {
+          float* at = x + static_cast<int64_t>(n + m) * padded + (g + j) * V::lanes;
+          V::store(at, V::add(V::load(at), y[m][j]));
+        }
+      }
+    });
+  }
+
+  // Step 6.
+  void perceive() {
+    norm_codes<V, 1>(x, shape, {&args.fc1_norm}, {input[0]});
+    watch.codes(Site::fc1_input, input[0], shape.dim, shape.dim);
+    watch.lap(Phase::norm2);
+    const F scale = V::set(args.hidden.scale), offset = V::set(args.hidden.offset);
+    auto see = [&](int n, int g, I acc) { watch.sum(Sum::fc1, n, shape.hidden, g, acc); };
+    linear<V, Wide, 4, V::tile_tokens>(args.fc1, input[0], shape.token_groups, sums, see, [&](int n, int g, const F(&y)[4][V::tile_tokens]) {
+#pragma GCC unroll 4
+      for (int j = 0; j < V::tile_tokens; ++j) {
+        F z[4];
+#pragma GCC unroll 4
+        for (int m = 0; m < 4; ++m) z[m] = V::fma(gelu<V>(y[m][j]), scale, offset);
+        V::store_i(hidden + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(z[0], z[1], z[2], z[3], args.hidden.top));
+      }
+    });
+    watch.codes(Site::fc2_input, hidden, shape.hidden, shape.hidden);
+    watch.lap(Phase::fc1);
+    add_linear(args.fc2, hidden, Sum::fc2);
+    watch.lap(Phase::fc2);
+  }
+};
+
+template <class V, bool Wide, class Watch>
+void run_windows(const WindowBlockArgs& args) {
+  BlockRun<V, Wide, Watch> run(args);
+  for (int64_t index = args.first; index < args.last; ++index) run.window(index);
+}
+
+template <class V, bool Wide>
+void watch_windows(const WindowBlockArgs& args) {
+  if (args.trace) {
+    run_windows<V, Wide, Recorder<V>>(args);
+  } else if (args.ticks) {
+    run_windows<V, Wide, Timer<V>>(args);
+  } else {
+    run_windows<V, Wide, Silent<V>>(args);
+  }
+}
+
+template <class V>
+void window_block(const WindowBlockArgs& args) {
+  if constexpr (V::needs_wide) {
+    if (args.wide) return watch_windows<V, true>(args);
+  }
+  watch_windows<V, false>(args);
+}
+
+}  // namespace intaglio::kernels

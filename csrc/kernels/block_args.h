@@ -1,0 +1,82 @@
+// Arguments of window_block: a transformer block packed for one vector width, a map, and a run of windows. docs/numerics.md, section 5.
+//
+// Tokens lie in lanes. A window of T = window^2 tokens takes `token_groups` vectors of `lanes` tokens (a multiple of 4, padded with zero tokens).
+// Codes of one site are [channel group][token group][lane] words of 4 bytes: 4 consecutive channels of one token, the operand of the 4-way dot product.
+// Heads are padded to whole channel groups, so that channel c of head h is channel h * head_groups * 4 + c; padded channels have code 0.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/block_observer.h"
+
+namespace intaglio {
+
+// Codes of x are rint(x * scale + offset), clamped to 0..top. LayerNorm and the linears fold scale and offset into their own constants.
+struct FoldedGrid {
+  float scale = 0.0f;
+  float offset = 0.0f;
+  int32_t top = 0;  // the same in each of the 4 bytes
+};
+
+// A quantized linear layer: y[n] = R[n] * scale[n] + (sum of the codes of x) * sum[n] + offset[n], equation (5).
+struct LinearArgs {
+  const int32_t* words = nullptr;  // [outputs / 4][groups][4]: signed codes of 4 inputs for 4 outputs
+  const float* scale = nullptr;    // [outputs]
+  const float* sum = nullptr;
+  const float* offset = nullptr;
+  int groups = 0;   // inputs / 4, rounded up
+  int outputs = 0;  // a multiple of 4
+};
+
+// LayerNorm followed by a grid: code of (x - mean) / std on input grid is rint(normalised * scale[c] + offset[c]).
+struct NormArgs {
+  const float* scale = nullptr;  // [channel groups * 4]
+  const float* offset = nullptr;
+  int32_t top = 0;
+};
+
+struct AttentionArgs {
+  const float* bias = nullptr;  // [head][key][query], times log2(e)
+  float score = 0.0f;           // step_q * step_k * log2(e)
+  float key_sum = 0.0f;         // of the sum of a key's codes, times log2(e)
+  int32_t key_shift = 0;        // exclusive-or mask that turns codes of k into signed codes
+  int32_t value_shift = 0;
+  FoldedGrid map;                 // the attention map
+  float product = 0.0f;         // of R of the context, already on the grid of proj.input
+  float map_sum = 0.0f;         // of the sum of the attention codes
+  float value_sum = 0.0f;       // of the sum of the codes of v: 0 if the attention grid starts at 0
+  float constant = 0.0f;
+  int32_t context_top = 0;
+};
+
+struct BlockShape {
+  int dim, heads, window, shift, hidden;
+  int head_dim;      // dim / heads
+  int head_groups;   // head_dim / 4, rounded up
+  int tokens;        // window * window
+  int token_groups;  // vectors of tokens, a multiple of 4
+  int dim_groups;    // dim / 4, rounded up
+  float eps;
+};
+
+struct WindowBlockArgs {
+  BlockShape shape;
+  NormArgs q_norm, k_norm, v_norm, fc1_norm;
+  bool shared_input;  // q, k and v read the same codes
+  LinearArgs q, k, v, proj, fc1, fc2;
+  int32_t q_top, k_top, v_top;
+  FoldedGrid hidden;  // codes of the GELU outputs
+  AttentionArgs attention;
+  bool wide;  // some product needs dot4<true>
+  // The map, updated in place, and the windows [first, last) of its rolled form, in raster order.
+  float* map;
+  int64_t plane;
+  int64_t height, width;
+  int64_t first, last;
+  std::byte* scratch;  // block_scratch_bytes(shape, lanes)
+  PhaseTicks* ticks;   // either may be null, one must be
+  BlockTrace* trace;
+};
+
+}  // namespace intaglio

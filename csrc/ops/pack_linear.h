@@ -1,0 +1,53 @@
+// Packs a quantized linear layer for the block kernel: signed words of four inputs, and the three constants of equation (5) per output.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/spec.h"
+#include "kernels/block_args.h"
+
+namespace intaglio {
+
+// What is subtracted from codes of this width to make them the signed operand: nothing while they fit into seven bits beside any other operand.
+constexpr int signed_shift(int bits) { return bits >= 7 ? 1 << (bits - 1) : 0; }
+
+// Whether pairs of products of an unsigned and a signed operand may exceed 16 bits.
+constexpr bool needs_wide(int unsigned_top, int largest_signed) { return 2 * unsigned_top * largest_signed > 32767; }
+
+// Order of outputs or inputs in the packed layer: an index of the layer, or -1 for padding.
+using Order = std::vector<int64_t>;
+Order plain_order(int64_t count);                         // padded to a multiple of 4
+Order head_order(int64_t heads, int64_t channels);        // each head padded to a multiple of 4
+
+// What the epilogue does to y before the next step: y * scale + offset; padded outputs get `padding`.
+struct Affine {
+  double scale = 1.0, offset = 0.0;
+  float padding = 0.0f;
+};
+
+// y -> code on the grid, times `factor` first; padded outputs get code 0.
+Affine to_grid(const Grid& grid, double factor = 1.0);
+
+struct PackedLinear {
+  std::vector<int32_t> words;
+  std::vector<float> scale, sum, offset;
+  int groups = 0, outputs = 0;
+  bool wide = false;
+  double reach = 0.0;  // no output exceeds this, before the epilogue
+  LinearArgs args() const { return {words.data(), scale.data(), sum.data(), offset.data(), groups, outputs}; }
+};
+
+// `part` names the layer: codes `<part>.codes` (outputs, inputs), grids `<part>.input` and `<part>.weight`.
+PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t outputs, int64_t inputs, std::span<const float> bias,
+                         const Order& output_order, const Order& input_order, const Affine& epilogue);
+
+// The largest magnitude of a grid's levels.
+double magnitude(const Grid& grid);
+
+// Refuses a grid so fine that values up to `reach` would leave int32 as codes.
+void check_reach(const OpSpec& spec, const std::string& role, const Grid& grid, double reach);
+
+}  // namespace intaglio

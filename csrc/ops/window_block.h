@@ -1,0 +1,46 @@
+// The transformer block as an operation. `WindowBlock` is also used on its own by tests and benchmarks, which watch it.
+#pragma once
+
+#include <vector>
+
+#include "engine/op.h"
+#include "engine/spec.h"
+#include "ops/pack_linear.h"
+
+namespace intaglio {
+
+class WindowBlock final : public Op {
+ public:
+  WindowBlock(const OpSpec& spec, const KernelTable& kernels);
+
+  Shape shape(const Operands& operands) const override;
+  Workspace workspace(const Operands& operands) const override;
+  int in_place() const override { return 0; }
+  void run(const Context& context) const override;
+
+  const BlockShape& block_shape() const { return shape_; }
+  int64_t windows(const Map& map) const;
+  // Windows [first, last) of the map, on one thread. `ticks` or `trace` may be given, not both.
+  void run_windows(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks, BlockTrace* trace) const;
+
+ private:
+  struct Norm {
+    std::vector<float> scale, offset;
+    int32_t top = 0;
+    NormArgs args() const { return {scale.data(), offset.data(), top}; }
+  };
+
+  Norm pack_norm(const OpSpec& spec, const std::vector<float>& rows, int row, const std::string& role) const;
+  void pack_linears(const OpSpec& spec);
+  void pack_attention(const OpSpec& spec);
+  void pack_bias(const OpSpec& spec);
+
+  const KernelTable& kernels_;
+  BlockShape shape_{};
+  Norm q_norm_, k_norm_, v_norm_, fc1_norm_;
+  PackedLinear q_, k_, v_, proj_, fc1_, fc2_;
+  std::vector<float> bias_;
+  WindowBlockArgs args_{};  // complete but for the map and the windows
+};
+
+}  // namespace intaglio
