@@ -1,4 +1,5 @@
-"""How long work reports its progress, without knowing who shows it. The command line draws bars; the default is silent."""
+"""How long work reports its progress, without knowing who shows it. The command line draws bars; the default is
+silent."""
 
 from __future__ import annotations
 

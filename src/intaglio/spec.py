@@ -58,7 +58,9 @@ def check_bits(bits: int) -> int:
     4
     """
     if not isinstance(bits, int) or isinstance(bits, bool) or not MIN_BITS <= bits <= MAX_BITS:
-        raise SpecError(f"{bits!r} bits asked for, but codes are {MIN_BITS} to {MAX_BITS} bits wide; choose one of those.")
+        raise SpecError(
+            f"{bits!r} bits asked for, but codes are {MIN_BITS} to {MAX_BITS} bits wide; choose one of those."
+        )
     return bits
 
 
@@ -75,7 +77,8 @@ def float32(value: float) -> float:
 class Bounds:
     """Clipping bounds of one tensor (or channel), in the units of that tensor.
 
-    Raises: BoundsError unless both are finite and ``lower < upper`` (remedy: widen the range or skip a constant tensor).
+    Raises: BoundsError unless both are finite and ``lower < upper`` (remedy: widen the range or skip a constant
+    tensor).
     """
 
     lower: float
@@ -83,9 +86,13 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.lower) and math.isfinite(self.upper)):
-            raise BoundsError(f"bounds ({self.lower}, {self.upper}) are not finite; look for NaN in the calibration statistics.")
+            raise BoundsError(
+                f"bounds ({self.lower}, {self.upper}) are not finite; look for NaN in the calibration statistics."
+            )
         if self.upper <= self.lower:
-            raise BoundsError(f"bounds ({self.lower}, {self.upper}) span no range; widen them or skip a constant tensor.")
+            raise BoundsError(
+                f"bounds ({self.lower}, {self.upper}) span no range; widen them or skip a constant tensor."
+            )
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,8 @@ class Grid:
     (numerics page, equations 1-3). `lower` and `step` are single-precision numbers.
 
     Units: those of the tensor; `step` in those units per code.
-    Raises: SpecError for a bit width outside 2-8; BoundsError unless `lower` is finite and `step` finite and positive.
+    Raises: SpecError for a bit width outside 2-8; BoundsError unless `lower` is finite and `step` finite and
+    positive.
     """
 
     lower: float

@@ -26,7 +26,8 @@ class StepUnit(StrEnum):
 class BoundsVector:
     """The lower and upper bounds of all affine quantizers, as displacements from where they started.
 
-    ``bound = start + unit * value`` with `unit` 1 or the starting range. A quantizer shared by several readers occurs once.
+    ``bound = start + unit * value`` with `unit` 1 or the starting range. A quantizer shared by several readers occurs
+    once.
     """
 
     def __init__(self, model: QuantModel, unit: StepUnit) -> None:
@@ -48,13 +49,16 @@ class BoundsVector:
     def write(self) -> None:
         """Put ``start + unit * values`` into the quantizers."""
         bounds = self.start + self.unit * self.values
-        for parameter, part in zip(self.parameters, bounds.split(self.sizes), strict=True):
+        for parameter, part in zip(self.parameters, torch.split(bounds, self.sizes), strict=True):
             parameter.copy_(part.view_as(parameter))
 
     @torch.no_grad()
     def take_gradient(self) -> None:
         """Move the quantizers' gradients, by the chain rule, to ``values.grad`` and clear them."""
-        parts = [torch.zeros(n) if p.grad is None else p.grad.flatten() for p, n in zip(self.parameters, self.sizes, strict=True)]
+        parts = [
+            torch.zeros(n) if p.grad is None else p.grad.flatten()
+            for p, n in zip(self.parameters, self.sizes, strict=True)
+        ]
         self.values.grad = torch.cat(parts) * self.unit
         for parameter in self.parameters:
             parameter.grad = None

@@ -35,15 +35,16 @@ class OutputScale(StrEnum):
     MEAN = "mean"
     """Nothing more: the paper's equation 4."""
     PER_ELEMENT = "per-element"
-    """Once more by C * H * W of the output: the released code. Adam's epsilon then limits the step of small gradients."""
+    """Once more by C * H * W of the output: the released code. Adam's epsilon then limits the step of small
+    gradients."""
 
 
 @dataclass(frozen=True)
 class DistillConfig:
     """Hyper-parameters of one distillation.
 
-    `iterations` steps of Adam on batches of `batch` patches, in random order without repetition within a pass over the patches.
-    `epsilon` is Adam's. `feature_weight` is lambda of the paper.
+    `iterations` steps of Adam on batches of `batch` patches, in random order without repetition within a pass over
+    the patches. `epsilon` is Adam's. `feature_weight` is lambda of the paper.
     """
 
     iterations: int = 3000
@@ -61,6 +62,8 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         if self.iterations < 0 or self.batch < 1:
-            raise SpecError(f"{self.iterations} iterations of batch {self.batch} were asked for; give at least 0 and 1.")
+            raise SpecError(
+                f"{self.iterations} iterations of batch {self.batch} were asked for; give at least 0 and 1."
+            )
         if not self.learning_rate > 0.0:
             raise SpecError(f"a learning rate of {self.learning_rate} was asked for; give a positive one.")

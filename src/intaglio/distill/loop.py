@@ -37,7 +37,8 @@ def distill(
     checkpoint: Path | None = None,
     on_step: OnStep = lambda step, loss: None,
 ) -> tuple[float, ...]:
-    """Learn the bounds of a calibrated student so that it answers as its teacher does; returns the loss of every step.
+    """Learn the bounds of a calibrated student so that it answers as its teacher does; returns the loss of every
+    step.
 
     Weights stay as they are; no HR picture is used. With `checkpoint`, the state is written every few steps and a run
     that finds one goes on from it: the result is that of an uninterrupted run, bit for bit, on the same machine.
@@ -51,7 +52,7 @@ def distill(
     optimizer = torch.optim.Adam([bounds.values], lr=config.learning_rate, betas=betas, eps=config.epsilon)
     identity = fingerprint(config, patches, bounds.start)
     losses = _restore(checkpoint, identity, bounds, optimizer)
-    taps = student.network.feature_taps() if config.feature_loss is not FeatureLoss.NONE else ()  # type: ignore[operator]
+    taps = _taps(student.network) if config.feature_loss is not FeatureLoss.NONE else ()
     targets = Teacher(teacher, patches, taps)
     with tapped(student.network, taps) as features:
         for step, indices in _batches(config, len(patches), start=len(losses)):
@@ -74,6 +75,11 @@ def distill(
     return tuple(losses)
 
 
+def _taps(network: nn.Module) -> tuple[str, ...]:
+    names = getattr(network, "feature_taps", None)
+    return tuple(names()) if callable(names) else ()
+
+
 def _restore(path: Path | None, identity: str, bounds: BoundsVector, optimizer: torch.optim.Adam) -> list[float]:
     if path is None or not path.exists():
         return []
@@ -85,7 +91,8 @@ def _restore(path: Path | None, identity: str, bounds: BoundsVector, optimizer: 
 
 
 def _batches(config: DistillConfig, pool: int, start: int) -> Iterator[tuple[int, Int[Tensor, " b"]]]:
-    """Steps from `start` with the patches of each: a function of the seed and the step only, so that a run can resume.
+    """Steps from `start` with the patches of each: a function of the seed and the step only, so that a run can
+    resume.
 
     The pool is shuffled anew for each pass; a batch may reach over the end of a pass into the next.
     """

@@ -22,11 +22,13 @@ def output_loss(student: Float[Tensor, "n c h w"], teacher: Float[Tensor, "n c h
     return (student - teacher).abs().mean()
 
 
-def feature_loss(student: Sequence[Float[Tensor, "n ..."]], teacher: Sequence[Float[Tensor, "n ..."]]) -> Float[Tensor, ""]:
+def feature_loss(
+    student: Sequence[Float[Tensor, "n ..."]], teacher: Sequence[Float[Tensor, "n ..."]]
+) -> Float[Tensor, ""]:
     """Distance of features normalised per sample, divided by their size (2DQuant, equation 5), mean over the batch.
 
-    ``sum_i 1 / (C_i H_i W_i) * || F_i / ||F_i|| - G_i / ||G_i|| ||``. Beside the output loss it is numerically zero (methods.md 5.5): the
-    norm of a normalised feature is 1, and dividing by its size once more leaves about 1e-6.
+    ``sum_i 1 / (C_i H_i W_i) * || F_i / ||F_i|| - G_i / ||G_i|| ||``. Beside the output loss it is numerically zero
+    (methods.md 5.5): the norm of a normalised feature is 1, and dividing by its size once more leaves about 1e-6.
 
     Shapes: one tensor a tap, (N, ...), batch first.
     """
@@ -38,20 +40,23 @@ def feature_loss(student: Sequence[Float[Tensor, "n ..."]], teacher: Sequence[Fl
 
 
 def _unit(rows: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
+    norms: Tensor = rows.norm(dim=1, keepdim=True)
+    return rows / norms.clamp(min=torch.finfo(rows.dtype).tiny)
 
 
 def released_feature_loss(
     student: Sequence[Float[Tensor, "n ..."]], teacher: Sequence[Float[Tensor, "n ..."]]
 ) -> Float[Tensor, ""]:
-    """What 2DQuant's released code computes: every sample normalised by every sample's norm, then divided by its size twice.
+    """What 2DQuant's released code computes: every sample normalised by every sample's norm, then divided by its size
+    twice.
 
     The norms of shape (N,) broadcast against the batch to (N, N, ...). The mean of squares over that array is
 
         1 / (N^2 K) sum_ab || F_b / n_a - G_b / m_a ||^2
           = 1 / (N^2 K) sum_ab ( |F_b|^2 / n_a^2 - 2 <F_b, G_b> / (n_a m_a) + |G_b|^2 / m_a^2 )
 
-    with K elements a sample, so the array itself need not exist. One more division by ``N^2 K`` follows, as in the release.
+    with K elements a sample, so the array itself need not exist. One more division by ``N^2 K`` follows, as in the
+    release.
 
     Shapes: one tensor a tap, (N, ...), batch first.
     """

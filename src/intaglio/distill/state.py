@@ -47,9 +47,13 @@ class Checkpoint:
             content = torch.load(path, weights_only=True)
             checkpoint = cls(**{**content, "losses": tuple(content["losses"])})
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            raise ResumeError(f"{path} is no checkpoint of a distillation ({error}); delete it to begin anew.") from error
+            raise ResumeError(
+                f"{path} is no checkpoint of a distillation ({error}); delete it to begin anew."
+            ) from error
         if checkpoint.fingerprint != fingerprint:
-            raise ResumeError(f"{path} belongs to a run with other settings, patches or weights; delete it or name another folder.")
+            raise ResumeError(
+                f"{path} belongs to a run with other settings, patches or weights; delete it or name another folder."
+            )
         return checkpoint
 
 

@@ -17,7 +17,8 @@ CACHE_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Target:
-    """What a student is held against: the SR output and the features, batch first, features in the order of the taps."""
+    """What a student is held against: the SR output and the features, batch first, features in the order of the
+    taps."""
 
     output: Float[Tensor, "n c h w"]
     features: tuple[Float[Tensor, "n ..."], ...]
@@ -31,8 +32,8 @@ class Target:
 class Teacher:
     """Targets of a float network on a pool of patches.
 
-    Guarantees the same values whether they come from the cache or not: a patch is always computed by itself, so that neither
-    the batch it is drawn in nor an interruption changes them. Runs without gradients, in evaluation mode.
+    Guarantees the same values whether they come from the cache or not: a patch is always computed by itself, so that
+    neither the batch it is drawn in nor an interruption changes them. Runs without gradients, in evaluation mode.
     """
 
     def __init__(

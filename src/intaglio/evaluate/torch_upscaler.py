@@ -11,8 +11,8 @@ from torch import nn
 class TorchUpscaler:
     """Runs a network, float or fake-quantized, picture by picture, whole, without gradients.
 
-    The network maps (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale). Its output is clipped to [0, 1], times 255,
-    rounded half to even.
+    The network maps (1, 3, H, W) in [0, 1] to (1, 3, H * scale, W * scale). Its output is clipped to [0, 1], times
+    255, rounded half to even.
     """
 
     def __init__(self, network: nn.Module, scale: int, device: str = "cpu") -> None:

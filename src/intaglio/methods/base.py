@@ -20,8 +20,8 @@ from intaglio.quant import QuantModel
 class Job:
     """Everything a step may use: the model it edits, the float original, the pictures, the seed.
 
-    `checkpoint` is where a long step keeps its state, or None. `figures` collects what steps want to tell (losses, counts): a
-    step adds keys of its own, documented at the step.
+    `checkpoint` is where a long step keeps its state, or None. `figures` collects what steps want to tell (losses,
+    counts): a step adds keys of its own, documented at the step.
     """
 
     model: QuantModel

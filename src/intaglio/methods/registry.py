@@ -35,10 +35,19 @@ _ENTRIES = (
         "percentile", PercentileMethod, "activations clipped at percentiles", "Li et al., CVPR 2019", "one float pass"
     ),
     MethodEntry(
-        "dobi", Dobi, "least squared error for each tensor", "2DQuant, NeurIPS 2024, section 3.2", "one float pass, one sort"
+        "dobi",
+        Dobi,
+        "least squared error for each tensor",
+        "2DQuant, NeurIPS 2024, section 3.2",
+        "one float pass, one sort",
     ),
     MethodEntry(
-        "2dquant", TwoDQuant, "DOBI, then bounds distilled end to end", "2DQuant, NeurIPS 2024", "distillation", trains=True
+        "2dquant",
+        TwoDQuant,
+        "DOBI, then bounds distilled end to end",
+        "2DQuant, NeurIPS 2024",
+        "distillation",
+        trains=True,
     ),
     MethodEntry(
         "2dquant-release",

@@ -37,7 +37,8 @@ def quantize(
 ) -> Quantized:
     """Wrap a float network and let a method choose every quantizer. The network itself is left as it is.
 
-    Deterministic: same machine, seed, network and pictures give the same bounds, interrupted or not (with `checkpoint`).
+    Deterministic: same machine, seed, network and pictures give the same bounds, interrupted or not (with
+    `checkpoint`).
 
     Raises: CalibrationError if a site ends without a quantizer or statistics are not finite.
     """

@@ -14,14 +14,16 @@ from intaglio.quant import SiteInfo
 from intaglio.spec import Bounds, Shape
 
 POOL_SEED = 1
-"""Added to the seed of the distillation pool, so that it does not begin with the patches that bounds were fitted on."""
+"""Added to the seed of the distillation pool, so that it does not begin with the patches that bounds were fitted
+on."""
 
 
 @dataclass(frozen=True)
 class FitBounds:
     """Fit the bounds of all sites in one float pass over `patches` random crops of `patch_size` pixels.
 
-    `weights`, `bell` and `one_sided` are the searches for weights, for activations with two tails, and for those bounded below.
+    `weights`, `bell` and `one_sided` are the searches for weights, for activations with two tails, and for those
+    bounded below.
     """
 
     weights: Search
@@ -49,7 +51,8 @@ class FitBounds:
 class Distill:
     """Distil all bounds against the float teacher on a pool of `pool` random crops of `patch_size` pixels.
 
-    Adds the figures ``loss_first``, ``loss_last`` (means over the first and the last tenth of the steps) and ``iterations``.
+    Adds the figures ``loss_first``, ``loss_last`` (means over the first and the last tenth of the steps) and
+    ``iterations``.
     """
 
     config: DistillConfig

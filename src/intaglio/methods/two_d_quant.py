@@ -17,8 +17,8 @@ from intaglio.observe import OneSidedMse, TwoSidedMse
 class Dobi:
     """Distribution-oriented bound initialisation, algorithm 1 (misprints mended, methods.md 5.2).
 
-    The least squared error over `candidates` bounds: both move for bell-shaped tensors and weights, the upper one alone for attention maps
-    and the input of fc2. Cost: one float pass and one sort of every tensor.
+    The least squared error over `candidates` bounds: both move for bell-shaped tensors and weights, the upper one
+    alone for attention maps and the input of fc2. Cost: one float pass and one sort of every tensor.
     """
 
     candidates: int = 100
@@ -35,12 +35,14 @@ class Dobi:
 class TwoDQuant:
     """DOBI, then distillation-based quantization calibration, with the paper's settings.
 
-    `iterations` of Adam (0.9, 0.999) on batches of `batch` LR crops of `patch_size`, learning rate 1e-2 by a cosine, loss equation 4 plus
-    `feature_weight` times equation 5 (lambda is not printed; 5 is the released value). Crops come from a fixed
-    pool of `pool` random ones, so that the teacher answers each once; the paper draws from DF2K without end.
+    `iterations` of Adam (0.9, 0.999) on batches of `batch` LR crops of `patch_size`, learning rate 1e-2 by a cosine,
+    loss equation 4 plus `feature_weight` times equation 5 (lambda is not printed; 5 is the released value). Crops
+    come from a fixed pool of `pool` random ones, so that the teacher answers each once; the paper draws from DF2K
+    without end.
 
-    The paper does not say what a step of 1e-2 is relative to. Under Adam with a plain mean loss it would move every bound by 1e-2,
-    more than a fifth of a typical weight bound, so a step here is relative to the range that DOBI found (methods.md 5.5, trap 3).
+    The paper does not say what a step of 1e-2 is relative to. Under Adam with a plain mean loss it would move every
+    bound by 1e-2, more than a fifth of a typical weight bound, so a step here is relative to the range that DOBI
+    found (methods.md 5.5, trap 3).
     """
 
     iterations: int = 3000
@@ -68,10 +70,10 @@ class TwoDQuant:
 class TwoDQuantRelease:
     """2DQuant as its released code runs (methods.md 5.4, right column).
 
-    Differences from the paper: both bounds are searched for every tensor; batch 16, 4000 iterations, constant learning rate, second Adam beta
-    0.99; the output loss is divided by C * H * W once more, so that Adam's epsilon damps small gradients; the
-    feature loss normalises every sample by every sample's norm. The released script picks its checkpoint on Set5; this does not: the
-    last iterate is taken.
+    Differences from the paper: both bounds are searched for every tensor; batch 16, 4000 iterations, constant
+    learning rate, second Adam beta 0.99; the output loss is divided by C * H * W once more, so that Adam's epsilon
+    damps small gradients; the feature loss normalises every sample by every sample's norm. The released script picks
+    its checkpoint on Set5; this does not: the last iterate is taken.
     """
 
     iterations: int = 4000

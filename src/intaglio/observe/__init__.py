@@ -4,4 +4,13 @@ from intaglio.observe.calibration import CalibrationSet
 from intaglio.observe.collect import fit_bounds, visit_sites
 from intaglio.observe.search import MinMax, OneSidedMse, Percentile, Search, TwoSidedMse
 
-__all__ = ["CalibrationSet", "MinMax", "OneSidedMse", "Percentile", "Search", "TwoSidedMse", "fit_bounds", "visit_sites"]
+__all__ = [
+    "CalibrationSet",
+    "MinMax",
+    "OneSidedMse",
+    "Percentile",
+    "Search",
+    "TwoSidedMse",
+    "fit_bounds",
+    "visit_sites",
+]

@@ -34,7 +34,9 @@ class CalibrationSet:
 
     def __post_init__(self) -> None:
         if not self.pictures:
-            raise CalibrationError(f"calibration set {self.name!r} holds no picture; name a folder with some, or use synthetic ones.")
+            raise CalibrationError(
+                f"calibration set {self.name!r} holds no picture; name a folder with some, or use synthetic ones."
+            )
 
     @classmethod
     def from_folder(cls, folder: Path, *, hold_out: int = 0) -> CalibrationSet:
@@ -69,8 +71,8 @@ class CalibrationSet:
         if not usable:
             largest = max(min(picture.shape[:2]) for picture in self.pictures)
             raise CalibrationError(
-                f"patches of {size} pixels were asked for, but the largest calibration picture has a short side of {largest};"
-                " choose smaller patches or larger pictures."
+                f"patches of {size} pixels were asked for, but the largest calibration picture has a short side of"
+                f" {largest}; choose smaller patches or larger pictures."
             )
         rng = np.random.default_rng(seed)
         crops = [_random_crop(usable, size, rng) for _ in range(count)]
@@ -78,7 +80,7 @@ class CalibrationSet:
 
 
 def _random_crop(pictures: Sequence[Picture], size: int, rng: np.random.Generator) -> UInt8[np.ndarray, "size size 3"]:
-    picture = pictures[rng.integers(len(pictures))]
+    picture = pictures[int(rng.integers(len(pictures)))]
     top, left = (int(rng.integers(side - size + 1)) for side in picture.shape[:2])
     crop = np.rot90(picture[top : top + size, left : left + size], int(rng.integers(4)))
     return np.ascontiguousarray(crop[:, ::-1] if rng.integers(2) else crop)

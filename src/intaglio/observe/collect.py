@@ -1,6 +1,7 @@
 """One pass of calibration pictures through the float network that serves every site's search.
 
-Each site sees unquantized input and hands on unquantized output (2DQuant's released order), so that all are fitted at once.
+Each site sees unquantized input and hands on unquantized output (2DQuant's released order), so that all are fitted at
+once.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def _listening(model: QuantModel, hear: Callable[[SiteInfo, Tensor], None]) -> I
 def visit_sites(model: QuantModel, patches: Float[Tensor, "n c h w"], visit: Visit[T]) -> dict[SiteName, T]:
     """Call `visit` once for every weight and once for every activation site, with the whole tensor each.
 
-    The patches go through in one batch, so a visitor sees a site's full tensor and nothing has to be kept. Returns what the visits
-    return, in the order of ``model.sites``. Hooks are removed whatever happens.
+    The patches go through in one batch, so a visitor sees a site's full tensor and nothing has to be kept. Returns
+    what the visits return, in the order of ``model.sites``. Hooks are removed whatever happens.
     """
     results: dict[SiteName, T] = {}
 
@@ -66,8 +67,8 @@ def fit_bounds(
 ) -> dict[SiteName, Bounds | list[Bounds]]:
     """Bounds of every site by one pass: `fit` gets the site and its values, flat and in single precision.
 
-    Sites that read the same tensor with equal widths and shapes (q, k and v read one LayerNorm output) are fitted once.
-    Per-channel weights are fitted row by row. `on_site` is called after each site, for a progress bar.
+    Sites that read the same tensor with equal widths and shapes (q, k and v read one LayerNorm output) are fitted
+    once. Per-channel weights are fitted row by row. `on_site` is called after each site, for a progress bar.
     """
     last: list[tuple[Tensor, tuple[Any, ...], Bounds]] = []
 

@@ -40,7 +40,9 @@ def spanning(lower: float, upper: float) -> Bounds:
 
 def _checked(values: Values) -> Values:
     if values.size == 0 or not (np.isfinite(values.min()) and np.isfinite(values.max())):
-        raise CalibrationError("a site saw no values, or NaN or infinite ones; check the calibration pictures and the checkpoint.")
+        raise CalibrationError(
+            "a site saw no values, or NaN or infinite ones; check the calibration pictures and the checkpoint."
+        )
     return values
 
 
@@ -93,9 +95,9 @@ def _between(ordered: Values, position: float) -> float:
 class TwoSidedMse:
     """DOBI of 2DQuant, algorithm 1, for bell-shaped tensors: both bounds move inwards in K equal steps.
 
-    Candidate i of `candidates` = K is ``l = m + i (M - m) / 2K, u = M - i (M - m) / 2K``; the first with the least squared error wins
-    (the printed algorithm's `<=` and its growing upper bound are misprints, methods.md 5.2). Exact over the candidates, in
-    one sort instead of K passes.
+    Candidate i of `candidates` = K is ``l = m + i (M - m) / 2K, u = M - i (M - m) / 2K``; the first with the least
+    squared error wins (the printed algorithm's `<=` and its growing upper bound are misprints, methods.md 5.2). Exact
+    over the candidates, in one sort instead of K passes.
     """
 
     candidates: int = 100
@@ -112,7 +114,8 @@ class TwoSidedMse:
 
 @dataclass(frozen=True)
 class OneSidedMse:
-    """DOBI for tensors bounded below (attention maps, GELU outputs): only the upper bound moves, ``u = M - i (M - m) / K``."""
+    """DOBI for tensors bounded below (attention maps, GELU outputs): only the upper bound moves, ``u = M - i (M - m)
+    / K``."""
 
     candidates: int = 100
 
@@ -131,8 +134,8 @@ def squared_errors(
     """Sum of squared quantization errors of sorted values for K pairs of bounds, in one pass over the values.
 
     Between two neighbouring decision thresholds every value goes to one level q and adds ``x^2 - 2 q x + q^2``, so a
-    candidate needs only counts and sums of x between its thresholds: positions by bisection, sums by one reduction over
-    the positions of all candidates together. Cost O(N + K 2^b log N) after the sort. Double precision; a value
+    candidate needs only counts and sums of x between its thresholds: positions by bisection, sums by one reduction
+    over the positions of all candidates together. Cost O(N + K 2^b log N) after the sort. Double precision; a value
     on a threshold is equally far from both levels, so the rounding rule does not matter.
 
     Shapes: `ordered` (N,) ascending, bounds (K,), result (K,). Units: those of the values, squared.
@@ -164,9 +167,7 @@ def _prefix_sums_at(ordered: Values, cuts: Int[np.ndarray, "k m"]) -> Float64[np
     return prefix[where].reshape(cuts.shape)
 
 
-def _best(
-    ordered: Values, bits: int, lower: Float[np.ndarray, " k"], upper: Float[np.ndarray, " k"]
-) -> Bounds:
+def _best(ordered: Values, bits: int, lower: Float[np.ndarray, " k"], upper: Float[np.ndarray, " k"]) -> Bounds:
     if ordered[0] == ordered[-1]:
         return spanning(float(ordered[0]), float(ordered[-1]))
     winner = int(np.argmin(squared_errors(ordered, bits, lower, upper)))

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from intaglio.quant import fused
+
 MIN_RELATIVE_RANGE = 1e-6
 """Floor of ``upper - lower`` relative to ``max(1, |lower|, |upper|)``: learning must not make a grid collapse."""
 
@@ -32,7 +34,7 @@ def step_of(lower: Tensor, upper: Tensor, bits: int) -> Tensor:
     return (upper - lower) / float((1 << bits) - 1)
 
 
-def encode(x: Float[Tensor, "..."], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, "..."]:
+def encode(x: Float[Tensor, ...], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, ...]:
     """The code of each value, 0 to ``2**bits - 1``, as floats (numerics page, equation 2).
 
     Shapes: `lower` and `upper` broadcast against `x`. Rounds half to even in single precision.
@@ -44,7 +46,7 @@ def encode(x: Float[Tensor, "..."], lower: Tensor, upper: Tensor, bits: int) -> 
     return ((x - lower) * inverse).round_().clamp_(0, (1 << bits) - 1)
 
 
-def decode(codes: Float[Tensor, "..."], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, "..."]:
+def decode(codes: Float[Tensor, ...], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, ...]:
     """The level of each code, ``lower + step * code`` (numerics page, equation 3).
 
     >>> decode(torch.tensor([0.0, 3.0]), torch.tensor(-1.0), torch.tensor(2.0), bits=2).tolist()
@@ -53,13 +55,13 @@ def decode(codes: Float[Tensor, "..."], lower: Tensor, upper: Tensor, bits: int)
     return codes * step_of(lower, upper, bits) + lower
 
 
-def fake_quantize(x: Float[Tensor, "..."], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, "..."]:
+def fake_quantize(x: Float[Tensor, ...], lower: Tensor, upper: Tensor, bits: int) -> Float[Tensor, ...]:
     """Round `x` to the grid of `lower`, `upper` and `bits`, with straight-through gradients to all three tensors.
 
-    Guarantees at most ``2**bits`` distinct values for each pair of bounds. Gradients (2DQuant, equation 2 with the two
-    misprints of its bound derivatives mended): to `x` the incoming gradient inside the bounds, 0 outside; to `upper` 1 above the range and
-    the rounding residue ``code / n - v`` inside, ``v = (x - lower) / (upper - lower)``; to `lower` 1 below and the
-    negative residue inside; each summed over the elements that share the bound.
+    Guarantees at most ``2**bits`` distinct values for each pair of bounds. Gradients (2DQuant, equation 2 with the
+    two misprints of its bound derivatives mended): to `x` the incoming gradient inside the bounds, 0 outside; to
+    `upper` 1 above the range and the rounding residue ``code / n - v`` inside, ``v = (x - lower) / (upper - lower)``;
+    to `lower` 1 below and the negative residue inside; each summed over the elements that share the bound.
 
     Shapes: `x` any; bounds scalars, or shaped to broadcast (a per-channel weight has bounds (out, 1, ...)).
 
@@ -103,19 +105,17 @@ class _PerTensor(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, lower: Tensor, upper: Tensor, bits: int) -> Tensor:
-        from intaglio.quant.fused import forward
-
         ctx.bounds, ctx.bits = (float(lower), float(upper)), bits
         ctx.shapes = lower.shape, upper.shape
         x = x.contiguous()
         ctx.save_for_backward(x)
-        return forward(x, *ctx.bounds, bits)
+        lower_bound, upper_bound = ctx.bounds
+        return fused.forward(x, lower_bound, upper_bound, bits)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
-        from intaglio.quant.fused import backward
-
         (x,) = ctx.saved_tensors
-        grad_x, grad_lower, grad_upper = backward(grads[0].contiguous(), x, *ctx.bounds, ctx.bits, ctx.needs_input_grad[0])
+        grad, (lower, upper), need_input = grads[0].contiguous(), ctx.bounds, ctx.needs_input_grad[0]
+        grad_x, grad_lower, grad_upper = fused.backward(grad, x, lower, upper, ctx.bits, need_input)
         lower_shape, upper_shape = ctx.shapes
         return grad_x, x.new_tensor(grad_lower).view(lower_shape), x.new_tensor(grad_upper).view(upper_shape), None

@@ -1,12 +1,13 @@
 """Per-tensor fake quantization on CPU in one pass forward and one backward.
 
-The native kernel does it where the extension is built; otherwise the same arithmetic by few in-place tensor operations.
-Both agree with `affine._Broadcast` to the rounding of the sums of bound gradients.
+The native kernel does it where the extension is built; otherwise the same arithmetic by few in-place tensor
+operations. Both agree with `affine._Broadcast` to the rounding of the sums of bound gradients.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 from types import ModuleType
 
 import torch
@@ -17,10 +18,9 @@ from torch import Tensor
 def native() -> ModuleType | None:
     """The extension module with the fused kernels, or None where it is not built."""
     try:
-        from intaglio.quant import _fused
+        return importlib.import_module("intaglio.quant._fused")
     except ImportError:
         return None
-    return _fused
 
 
 def forward(x: Tensor, lower: float, upper: float, bits: int) -> Tensor:
@@ -37,7 +37,8 @@ def forward(x: Tensor, lower: float, upper: float, bits: int) -> Tensor:
 def backward(
     grad: Tensor, x: Tensor, lower: float, upper: float, bits: int, need_input: bool
 ) -> tuple[Tensor | None, float, float]:
-    """Gradients to `x` (None unless needed), `lower` and `upper`, from the gradient of the output and the saved input."""
+    """Gradients to `x` (None unless needed), `lower` and `upper`, from the gradient of the output and the saved
+    input."""
     kernel = native()
     if kernel is not None:
         grad_x = torch.empty_like(x) if need_input else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import conv2d, linear, pad
 
 from intaglio.errors import SpecError
 from intaglio.quant.quantizers import Quantizer, Unset
@@ -41,16 +41,16 @@ class QuantLayer(nn.Module):
 class QuantLinear(QuantLayer):
     """``y = Q(x) Q(W)^T + b``; the parts of a fused layer are slices of output rows with sites of their own.
 
-    Shapes: x (..., in) to (..., out). Parts: methods.md, section 2 (q, k and v own three input quantizers). The weight is
-    sliced by rows, which is right for any number of inputs.
+    Shapes: x (..., in) to (..., out). Parts: methods.md, section 2 (q, k and v own three input quantizers). The
+    weight is sliced by rows, which is right for any number of inputs.
     """
 
-    def __init__(self, linear: nn.Linear, parts: tuple[str, ...] = ()) -> None:
+    def __init__(self, layer: nn.Linear, parts: tuple[str, ...] = ()) -> None:
         prefixes = tuple(f"{part}." for part in parts) or ("",)
         super().__init__(tuple(f"{prefix}{role}" for prefix in prefixes for role in ("input", "weight")))
         self.prefixes = prefixes
-        self.weight = linear.weight
-        self.bias = linear.bias
+        self.weight = layer.weight
+        self.bias = layer.bias
 
     def rows(self, role: str) -> slice:
         """Rows of the stored weight that belong to the part of `role`."""
@@ -67,10 +67,10 @@ class QuantLinear(QuantLayer):
         weights = [self.site(f"{prefix}weight")(self.weight_of(f"{prefix}weight")) for prefix in self.prefixes]
         inputs = [self.site(f"{prefix}input") for prefix in self.prefixes]
         if all(site is inputs[0] for site in inputs):
-            return F.linear(inputs[0](x), weights[0] if len(weights) == 1 else torch.cat(weights), self.bias)
+            return linear(inputs[0](x), weights[0] if len(weights) == 1 else torch.cat(weights), self.bias)
         biases = [None] * len(weights) if self.bias is None else self.bias.chunk(len(weights))
         triples = zip(inputs, weights, biases, strict=True)
-        return torch.cat([F.linear(site(x), weight, bias) for site, weight, bias in triples], dim=-1)
+        return torch.cat([linear(site(x), weight, bias) for site, weight, bias in triples], dim=-1)
 
 
 class QuantConv2d(QuantLayer):
@@ -82,7 +82,9 @@ class QuantConv2d(QuantLayer):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__(("input", "weight"))
         if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-            raise SpecError(f"a convolution pads by {conv.padding_mode!r}/{conv.padding!r}; only numbers of zeros are supported.")
+            raise SpecError(
+                f"a convolution pads by {conv.padding_mode!r}/{conv.padding!r}; only numbers of zeros are supported."
+            )
         self.weight = conv.weight
         self.bias = conv.bias
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
@@ -94,9 +96,9 @@ class QuantConv2d(QuantLayer):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out h2 w2"]:
         """The convolution of the quantized operands plus the float bias."""
-        padded = F.pad(x, self.margins) if any(self.margins) else x
+        padded = pad(x, self.margins) if any(self.margins) else x
         weight = self.site("weight")(self.weight)
-        return F.conv2d(self.site("input")(padded), weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return conv2d(self.site("input")(padded), weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class QuantMatMul(QuantLayer):

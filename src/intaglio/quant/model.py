@@ -22,7 +22,7 @@ from intaglio.spec import Bounds, Granularity, QuantSpec, SiteName
 class QuantModel(nn.Module):
     """A float network with quantizers at its sites; made by `wrap`, filled by a method.
 
-    `network` is the rewritten copy, `spec` what was asked for, `sites` every place that can hold a quantizer. Shapes: as the
+    `network` is the rewritten copy, `spec` what was asked for. Shapes: as the
     network's, (N, C, H, W) in [0, 1] to (N, C, H*s, W*s).
     """
 
@@ -30,7 +30,12 @@ class QuantModel(nn.Module):
         super().__init__()
         self.network = network
         self.spec = spec
-        self.sites: Mapping[SiteName, SiteInfo] = MappingProxyType({site.name: site for site in sites})
+        self._sites = {site.name: site for site in sites}
+
+    @property
+    def sites(self) -> Mapping[SiteName, SiteInfo]:
+        """Every place that can hold a quantizer, by name, in the order of registration."""
+        return MappingProxyType(self._sites)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
         """Upscale with every set site quantized."""
@@ -53,7 +58,9 @@ class QuantModel(nn.Module):
         Raises: SpecError for an unknown name (remedy: one of `sites`).
         """
         if name not in self.sites:
-            raise SpecError(f"no site {name!r} in this model; `intaglio inspect` lists the {len(self.sites)} there are.")
+            raise SpecError(
+                f"no site {name!r} in this model; `intaglio inspect` lists the {len(self.sites)} there are."
+            )
         return self.layer(self.sites[name]).site(self.sites[name].role)
 
     def set_quantizer(self, name: SiteName, quantizer: Quantizer) -> None:
@@ -79,14 +86,18 @@ class QuantModel(nn.Module):
         """Raises: CalibrationError if any site has no quantizer (remedy: run a method first)."""
         unset = [name for name in self.sites if isinstance(self.quantizer(name), Unset)]
         if unset:
-            raise CalibrationError(f"{len(unset)} of {len(self.sites)} sites have no bounds, first {unset[0]!r}; run a method first.")
+            raise CalibrationError(
+                f"{len(unset)} of {len(self.sites)} sites have no bounds, first {unset[0]!r}; run a method first."
+            )
 
 
 def wrap(network: nn.Module, spec: QuantSpec) -> QuantModel:
-    """Copy a float network and give every covered layer its sites, all still unset: the copy computes what the original does.
+    """Copy a float network and give every covered layer its sites, all still unset: the copy computes what the
+    original does.
 
-    The original is left as it is. Parameters of the copy are frozen and it is in evaluation mode (SwinIR's drop path must
-    not fire in distillation). The first and last convolution, named by the network's ``first_and_last()``, keep 8 bits.
+    The original is left as it is. Parameters of the copy are frozen and it is in evaluation mode (SwinIR's drop path
+    must not fire in distillation). The first and last convolution, named by the network's ``first_and_last()``, keep
+    8 bits.
 
     Raises: SpecError if the coverage finds nothing to quantize, or a padding mode it cannot.
     """

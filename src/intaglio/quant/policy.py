@@ -21,8 +21,8 @@ END_BITS = 8
 class SiteInfo:
     """A place where a tensor is quantized, before any method has decided how.
 
-    `path` is the module, `role` the operand (``weight``, ``input``, ``q.input``, ``a``, ...); `readers` lists the roles that share
-    this quantizer, `role` first.
+    `path` is the module, `role` the operand (``weight``, ``input``, ``q.input``, ``a``, ...); `readers` lists the
+    roles that share this quantizer, `role` first.
     """
 
     path: str
@@ -61,7 +61,9 @@ def covered(network: nn.Module, coverage: Coverage) -> Iterator[tuple[str, nn.Mo
             yield path, module
     if not found:
         name = type(network).__name__
-        raise SpecError(f"coverage {coverage.value!r} quantizes nothing in {name}: it has no linear layers; choose coverage 'full'.")
+        raise SpecError(
+            f"coverage {coverage.value!r} quantizes nothing in {name}: it has no linear layers; choose coverage 'full'."
+        )
 
 
 def sites_of(path: str, module: nn.Module, spec: QuantSpec, ends: tuple[str, ...]) -> Iterator[SiteInfo]:

@@ -19,7 +19,7 @@ from intaglio.spec import Bounds, Grid, check_bits
 class Quantizer(nn.Module):
     """A module that replaces the values of a site by levels; the shape of its input is that of its output."""
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         """The levels that stand for `x`."""
         raise NotImplementedError
 
@@ -27,7 +27,7 @@ class Quantizer(nn.Module):
 class Unset(Quantizer):
     """A site without bounds: passes float values on. Calibration listens here."""
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         """`x` itself."""
         return x
 
@@ -44,7 +44,9 @@ class AffineQuantizer(Quantizer):
     def __init__(self, lower: Tensor, upper: Tensor, bits: int) -> None:
         super().__init__()
         if lower.shape != upper.shape:
-            raise BoundsError(f"lower bounds of shape {tuple(lower.shape)} and upper of {tuple(upper.shape)}; give equal ones.")
+            raise BoundsError(
+                f"lower bounds of shape {tuple(lower.shape)} and upper of {tuple(upper.shape)}; give equal ones."
+            )
         self.bits = check_bits(bits)
         self.lower = nn.Parameter(lower.detach().clone().float())
         self.upper = nn.Parameter(upper.detach().clone().float())
@@ -62,12 +64,12 @@ class AffineQuantizer(Quantizer):
         upper = torch.tensor([b.upper for b in bounds]).view(shape)
         return cls(lower, upper, bits)
 
-    def forward(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         """The level nearest to each value; at most ``2**bits`` distinct values for each pair of bounds."""
         return affine.fake_quantize(x, self.lower, self.upper, self.bits)
 
     @torch.no_grad()
-    def codes(self, x: Float[Tensor, "..."]) -> Tensor:
+    def codes(self, x: Float[Tensor, ...]) -> Tensor:
         """The code of each value as uint8; shape of `x`."""
         upper = affine.safe_upper(self.lower, self.upper)
         return affine.encode(x, self.lower, upper, self.bits).to(torch.uint8)
