@@ -120,7 +120,8 @@ class _Maker:
 
     def norm(self, layers: int, dim: int) -> np.ndarray:
         """Weights near one and biases near zero, alternating rows."""
-        return self.floats(2 * layers, dim, spread=0.1) + np.tile([[1.0], [0.0]], (layers, 1)).astype(np.float32)
+        rows = self.floats(2 * layers, dim, spread=0.1) + np.tile([[1.0], [0.0]], (layers, 1))
+        return np.asarray(rows.astype(np.float16), dtype=np.float32)
 
     def codes(self, *shape: int) -> np.ndarray:
         return self._rng.integers(0, 1 << self._bits, shape, dtype=np.uint8)

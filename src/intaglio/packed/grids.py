@@ -45,15 +45,15 @@ class GridReader:
     def __init__(self, rows: Float32[np.ndarray, "rows 2"], spans: Iterable[tuple[int, int]]) -> None:
         if not np.isfinite(rows).all():
             raise NonFiniteError("the grids hold NaN or infinite values; calibrate and pack the model again.")
-        end = 0
-        for start, count in sorted(set(spans)):
-            if start > end:
-                break
-            if start != end or count < 1 or start + count > len(rows):
-                raise GridError(f"rows {start} to {start + count} of {len(rows)} grids overlap others; pack it again.")
-            end = start + count
-        if end != len(rows):
-            raise ExtraTensorError(f"{len(rows) - end} grids belong to no site; fetch or pack the file again.")
+        ordered = sorted(set(spans))
+        ends = [0, *(start + count for start, count in ordered)]
+        for (start, count), end in zip(ordered, ends[:-1], strict=True):
+            if start < end or count < 1 or start + count > len(rows):
+                raise GridError(
+                    f"{count} grids from row {start} overlap others or leave the {len(rows)}; pack it again."
+                )
+        if sum(count for _, count in ordered) != len(rows):
+            raise ExtraTensorError("some of the grids belong to no site; fetch or pack the file again.")
         self._rows = rows
         self._known: dict[tuple[int, int, int], tuple[Grid, ...]] = {}
 

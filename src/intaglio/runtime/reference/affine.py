@@ -58,7 +58,7 @@ def exact_type(terms: int, top_a: int, top_b: int) -> type[np.floating]:
 
 
 def integer_product(
-    a: UInt8[np.ndarray, "*batch m k"], b: UInt8[np.ndarray, "*batch k n"], top_a: int = 255, top_b: int = 255
+    a: UInt8[np.ndarray, "*batch m k"], b: UInt8[np.ndarray, "... k n"], top_a: int = 255, top_b: int = 255
 ) -> Int32[np.ndarray, "*batch m n"]:
     """Exact ``R = sum_k a[m, k] * b[k, n]`` of codes that are at most `top_a` and `top_b`.
 

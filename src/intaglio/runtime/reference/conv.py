@@ -61,19 +61,19 @@ def correlate(
     return total.reshape(outputs, height, width)
 
 
-def conv2d(x: Map, op: Op, probe: Probe) -> Map:
+def conv2d(x: Map, op: Op, probe: Probe) -> Float32[np.ndarray, "n ho wo"]:
     """Zero padding, cross-correlation, bias and activation; quantized where the operation has codes."""
     padded = pad_zero(x, op.integer("pad"))
     convolve = _quantized if "conv.codes" in op.tensors else _float
     return activate(convolve(padded, op, probe), op)
 
 
-def _float(padded: Map, op: Op, probe: Probe) -> Map:
+def _float(padded: Map, op: Op, probe: Probe) -> Float32[np.ndarray, "n ho wo"]:
     weight, bias = (op.tensors[role].astype(np.float32) for role in ("weight", "bias"))
     return correlate(padded, weight, op.integer("stride")) + bias[:, None, None]
 
 
-def _quantized(padded: Map, op: Op, probe: Probe) -> Map:
+def _quantized(padded: Map, op: Op, probe: Probe) -> Float32[np.ndarray, "n ho wo"]:
     stride, codes_w = op.integer("stride"), op.tensors["conv.codes"]
     outputs, *window = codes_w.shape
     terms = int(np.prod(window))
@@ -89,7 +89,7 @@ def _quantized(padded: Map, op: Op, probe: Probe) -> Map:
     sums_w = codes_w.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
     bias = op.tensors["bias"].astype(np.float32)
     of_product, of_sum, constant = (c[:, None, None] for c in linear_constants(sums_w, terms, site.grid, grids_w, bias))
-    value: Float32[np.ndarray, "n h w"] = (
+    value: Float32[np.ndarray, "n ho wo"] = (
         of_product * integers.astype(np.float32) + of_sum * np.asarray(sums_x, dtype=np.float32) + constant
     )
     return value

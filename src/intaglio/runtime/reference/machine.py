@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Shaped, UInt8
 
 from intaglio.errors import EngineError
 from intaglio.packed.errors import ShapeError
@@ -72,10 +72,10 @@ class Reference:
         """The upscaling factor."""
         return self._program.scale
 
-    def __call__(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h*s w*s 3"]:
+    def __call__(self, image: Shaped[np.ndarray, ...]) -> UInt8[np.ndarray, "ho wo 3"]:
         """The picture, `scale` times as high and wide.
 
-        Shapes: (h, w, 3) to (h * scale, w * scale, 3). Units: grey levels 0-255.
+        Shapes: uint8 (h, w, 3) to (h * scale, w * scale, 3). Units: grey levels 0-255.
         Raises: EngineError for another type or shape, or a picture too small for the network (remedy in the message).
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int
 from intaglio.runtime.reference.conv import kernel_taps
 
 Map = Float32[np.ndarray, "c h w"]
+Resized = Float32[np.ndarray, "c ho wo"]
 
 
 def add(a: Map, b: Map, scale: float) -> Map:
@@ -36,7 +37,7 @@ def layer_norm(
     return normed
 
 
-def pixel_shuffle(x: Float32[np.ndarray, "cff h w"], factor: int) -> Map:
+def pixel_shuffle(x: Float32[np.ndarray, "cff h w"], factor: int) -> Resized:
     """Channels to pixels: output channel c at (f y + i, f x + j) is input channel ``c f**2 + i f + j`` at (y, x).
 
     >>> pixel_shuffle(np.arange(4, dtype=np.float32).reshape(4, 1, 1), factor=2).tolist()
@@ -47,7 +48,7 @@ def pixel_shuffle(x: Float32[np.ndarray, "cff h w"], factor: int) -> Map:
     return split.transpose(0, 3, 1, 4, 2).reshape(channels, height * factor, width * factor)
 
 
-def nearest(x: Map, factor: int) -> Map:
+def nearest(x: Map, factor: int) -> Resized:
     """Each pixel repeated `factor` times along both axes."""
     return x.repeat(factor, axis=1).repeat(factor, axis=2)
 
@@ -61,7 +62,7 @@ def _bilinear_taps(
     return first, np.minimum(first + 1, size - 1), (position - first).astype(np.float32)
 
 
-def bilinear(x: Map, height: int, width: int) -> Map:
+def bilinear(x: Map, height: int, width: int) -> Resized:
     """Resize by bilinear interpolation between pixel centres, edges repeated (``align_corners = false``).
 
     >>> bilinear(np.array([[[0.0, 4.0]]], dtype=np.float32), 1, 4).tolist()
@@ -70,7 +71,7 @@ def bilinear(x: Map, height: int, width: int) -> Map:
     top, bottom, down = _bilinear_taps(x.shape[1], height)
     left, right, across = _bilinear_taps(x.shape[2], width)
     rows = x[:, top] * (np.float32(1.0) - down)[:, None] + x[:, bottom] * down[:, None]
-    mixed: Map = rows[:, :, left] * (np.float32(1.0) - across) + rows[:, :, right] * across
+    mixed: Resized = rows[:, :, left] * (np.float32(1.0) - across) + rows[:, :, right] * across
     return mixed
 
 
@@ -80,11 +81,11 @@ def global_mean(x: Map) -> Float32[np.ndarray, "c 1 1"]:
     return mean
 
 
-def max_pool(x: Map, kernel: int, stride: int) -> Map:
+def max_pool(x: Map, kernel: int, stride: int) -> Resized:
     """The largest value under each position of a square window, without padding.
 
     >>> max_pool(np.array([[[1, 5, 2], [0, 3, 4]]], dtype=np.float32), kernel=2, stride=1).tolist()
     [[[5.0, 5.0]]]
     """
-    largest: Map = np.maximum.reduce([pixels for _, _, pixels in kernel_taps(x, kernel, stride)])
+    largest: Resized = np.maximum.reduce([pixels for _, _, pixels in kernel_taps(x, kernel, stride)])
     return largest
