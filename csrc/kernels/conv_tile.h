@@ -1,0 +1,132 @@
+// The register tile of a convolution: M output channels of T vectors of pixels, one broadcast weight word against T unaligned loads.
+// What a word is (a float, four codes) is the `Term`; what becomes of the sums is the `Finish`.
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/conv_args.h"
+
+namespace intaglio::kernels {
+
+// Float words, fused multiply-add.
+template <class V>
+struct FloatTerm {
+  using Sum = typename V::F;
+  using Word = float;
+  static Sum zero() { return V::set(0.0f); }
+  static Sum load(const float* p) { return V::load(p); }
+  static Sum broadcast(float word) { return V::set(word); }
+  static Sum multiply(Sum sum, Sum pixels, Sum weight) { return V::fma(pixels, weight, sum); }
+};
+
+// Words of four codes, exact integer sums.
+template <class V, bool Wide>
+struct CodeTerm {
+  using Sum = typename V::I;
+  using Word = int32_t;
+  static Sum zero() { return V::set_i(0); }
+  static Sum load(const int32_t* p) { return V::load_i(p); }
+  static Sum broadcast(int32_t word) { return V::set_i(word); }
+  static Sum multiply(Sum sum, Sum pixels, Sum weight) { return V::template dot4<Wide>(sum, pixels, weight); }
+};
+
+// Where each tap finds its words, from the first word of a pixel's field.
+struct TapOffsets {
+  int64_t at[largest_conv_kernel * largest_conv_kernel];
+};
+
+template <class V>
+inline void find_taps(const ConvTile& tile, TapOffsets& taps) {
+  const ConvGeometry& g = tile.geometry;
+  for (int ky = 0; ky < g.kernel; ++ky) {
+    for (int kx = 0; kx < g.kernel; ++kx) {
+      taps.at[ky * g.kernel + kx] = (static_cast<int64_t>(ky) * g.stride + kx % g.stride) * tile.band.pitch + kx / g.stride;
+    }
+  }
+}
+
+// The widest row of vectors whose sums, pixels and one weight fit the registers.
+template <class V>
+constexpr int widest = V::lanes == 16 ? 4 : 2;
+
+template <class V, class Term, class Finish, int M, int T>
+inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
+                          const Finish& finish) {
+  typename Term::Sum sum[M][T];
+  for (int m = 0; m < M; ++m) {
+    for (int t = 0; t < T; ++t) sum[m][t] = Term::zero();
+  }
+  const int count = tile.geometry.taps();
+  for (int group = 0; group < tile.band.groups; ++group, field += tile.band.plane) {
+    for (int tap = 0; tap < count; ++tap, weights += M) {
+      typename Term::Sum pixels[T];
+      for (int t = 0; t < T; ++t) pixels[t] = Term::load(field + taps.at[tap] + t * V::lanes);
+      for (int m = 0; m < M; ++m) {
+        const auto weight = Term::broadcast(weights[m]);
+        for (int t = 0; t < T; ++t) sum[m][t] = Term::multiply(sum[m][t], pixels[t], weight);
+      }
+    }
+  }
+  for (int m = 0; m < M; ++m) {
+    for (int t = 0; t < T; ++t) finish(m, t, sum[m][t]);
+  }
+}
+
+// All output channels of T vectors of pixels.
+template <class V, class Term, int T, class MakeFinish>
+inline void all_outputs(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
+                        const MakeFinish& finish_of) {
+  const int64_t terms = static_cast<int64_t>(tile.band.groups) * tile.geometry.taps();
+  for (int n = 0, block; n < tile.geometry.out; n += block) {
+    block = conv_block(tile.geometry.out - n);
+    const auto finish = finish_of(n);
+    switch (block) {
+      case 6: register_tile<V, Term, decltype(finish), 6, T>(tile, taps, field, weights, finish); break;
+      case 4: register_tile<V, Term, decltype(finish), 4, T>(tile, taps, field, weights, finish); break;
+      case 3: register_tile<V, Term, decltype(finish), 3, T>(tile, taps, field, weights, finish); break;
+      case 2: register_tile<V, Term, decltype(finish), 2, T>(tile, taps, field, weights, finish); break;
+      default: register_tile<V, Term, decltype(finish), 1, T>(tile, taps, field, weights, finish); break;
+    }
+    weights += terms * block;
+  }
+}
+
+// Stores one vector of results of output channel n at pixel (y, x), cut off at the tile's end.
+template <class V>
+inline void store_result(const ConvTile& tile, int64_t n, int64_t y, int64_t x, typename V::F result) {
+  float* to = tile.out + n * tile.out_plane + y * tile.out_w + x;
+  const int64_t left = tile.x1 - x;
+  if (left >= V::lanes) {
+    V::store(to, result);
+  } else {
+    V::store_first(to, result, static_cast<int>(left));
+  }
+}
+
+// The activation of all output channels at `count` pixels from (y, x), while they are still in the first-level cache.
+template <class V>
+inline void activate_pixels(const ConvTile& tile, int64_t y, int64_t x, int64_t count) {
+  if (tile.act == Activation::none) return;
+  for (int n = 0; n < tile.geometry.out; ++n) {
+    float* run = tile.out + n * tile.out_plane + y * tile.out_w + x;
+    activate_run<V>(run, run, count, tile.act, tile.slopes[n]);
+  }
+}
+
+// Calls body(width, y, x, first word of the field) for every run of `width` vectors of the tile, then applies the activation.
+template <class V, class Word, class Body>
+inline void for_each_field(const ConvTile& tile, const Word* words, const Body& body) {
+  const int64_t vectors = (tile.x1 - tile.x0 + V::lanes - 1) / V::lanes;
+  for (int64_t y = tile.y0; y < tile.y1; ++y) {
+    const Word* row = words + (y - tile.y0) * tile.geometry.stride * tile.geometry.stride * tile.band.pitch;
+    for (int64_t v = 0; v < vectors;) {
+      const int64_t left = vectors - v;
+      const int width = left >= widest<V> ? widest<V> : left >= 2 ? 2 : 1;
+      const int64_t x = tile.x0 + v * V::lanes, end = x + width * V::lanes;
+      body(width, y, x, row + v * V::lanes);
+      activate_pixels<V>(tile, y, x, (end < tile.x1 ? end : tile.x1) - x);
+      v += width;
+    }
+  }
+}
+
+}  // namespace intaglio::kernels
