@@ -1,7 +1,27 @@
-"""Learning against the float teacher: losses, feature taps, the resumable loop."""
+"""Learning against the float teacher: losses, feature taps, groups of parameters, the resumable loop."""
 
-from intaglio.distill.bounds_vector import StepUnit
-from intaglio.distill.config import DistillConfig, FeatureLoss, OutputScale, Schedule
-from intaglio.distill.loop import distill
+from intaglio.distill.bounds_vector import StepUnit, bounds_vector
+from intaglio.distill.config import DistillConfig, FeatureLoss, Loop, OutputScale
+from intaglio.distill.dqc import distill, objective_of
+from intaglio.distill.learned import Group, LearnedVector, Rate
+from intaglio.distill.loop import Objective, learn
+from intaglio.distill.schedules import Schedule, cosine, cyclic
 
-__all__ = ["DistillConfig", "FeatureLoss", "OutputScale", "Schedule", "StepUnit", "distill"]
+__all__ = [
+    "DistillConfig",
+    "FeatureLoss",
+    "Group",
+    "LearnedVector",
+    "Loop",
+    "Objective",
+    "OutputScale",
+    "Rate",
+    "Schedule",
+    "StepUnit",
+    "bounds_vector",
+    "cosine",
+    "cyclic",
+    "distill",
+    "learn",
+    "objective_of",
+]

@@ -1,4 +1,4 @@
-"""The settings of DQC distillation; the two published sets of them are in `intaglio.methods.two_d_quant`."""
+"""Settings of the learning loop, and of DQC distillation; the published sets of them are in `intaglio.methods`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from intaglio.distill.bounds_vector import StepUnit
+from intaglio.distill.schedules import Schedule
 from intaglio.errors import SpecError
-
-
-class Schedule(StrEnum):
-    """How the learning rate runs over the iterations."""
-
-    COSINE = "cosine"
-    """From the start value to zero along half a cosine (the paper)."""
-    CONSTANT = "constant"
-    """The start value throughout (what the released schedule amounts to: its step at 10,000 is never reached)."""
 
 
 class FeatureLoss(StrEnum):
@@ -40,6 +32,27 @@ class OutputScale(StrEnum):
 
 
 @dataclass(frozen=True)
+class Loop:
+    """How many steps of Adam, and on what: batches of `batch` patches in random order without repetition within a pass.
+
+    Raises: SpecError for a negative number of iterations or an empty batch.
+    """
+
+    iterations: int
+    batch: int
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.iterations < 0 or self.batch < 1:
+            raise SpecError(
+                f"{self.iterations} iterations of batch {self.batch} were asked for; give at least 0 and 1."
+            )
+
+
+@dataclass(frozen=True)
 class DistillConfig:
     """Hyper-parameters of one distillation.
 
@@ -61,9 +74,10 @@ class DistillConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.iterations < 0 or self.batch < 1:
-            raise SpecError(
-                f"{self.iterations} iterations of batch {self.batch} were asked for; give at least 0 and 1."
-            )
+        self.loop()
         if not self.learning_rate > 0.0:
             raise SpecError(f"a learning rate of {self.learning_rate} was asked for; give a positive one.")
+
+    def loop(self) -> Loop:
+        """The part that is not particular to DQC."""
+        return Loop(self.iterations, self.batch, self.beta1, self.beta2, self.epsilon, self.seed)

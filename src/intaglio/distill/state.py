@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from intaglio._atomic import atomic_write
-from intaglio.distill.config import DistillConfig
 from intaglio.errors import ResumeError
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """State after `iteration` steps. `fingerprint` identifies settings, patches and starting bounds."""
+    """State after `iteration` steps. `fingerprint` identifies settings, patches and starting values."""
 
     fingerprint: str
     iteration: int
@@ -57,10 +57,10 @@ class Checkpoint:
         return checkpoint
 
 
-def fingerprint(config: DistillConfig, patches: Float[Tensor, "n c h w"], start: Float[Tensor, " s"]) -> str:
-    """SHA-256 of everything that determines a distillation's result on one machine, but for the network's weights,
-    which the starting bounds were fitted to."""
-    digest = hashlib.sha256(json.dumps(asdict(config), sort_keys=True).encode())
+def fingerprint(settings: Mapping[str, object], patches: Float[Tensor, "n c h w"], start: Float[Tensor, " s"]) -> str:
+    """SHA-256 of everything that determines a run's result on one machine, but for the network's weights, which the
+    starting bounds were fitted to. `settings` are JSON values."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for tensor in (patches, start):
         digest.update(str(tuple(tensor.shape)).encode())
         digest.update(tensor.detach().contiguous().numpy().tobytes())
