@@ -27,6 +27,7 @@ struct LinearArgs {
   const float* offset = nullptr;
   int groups = 0;   // inputs / 4, rounded up
   int outputs = 0;  // a multiple of 4
+  int32_t last_ones = 0;  // a one for each input of the last group that is not padding: only those count in the sum of the codes
 };
 
 // LayerNorm followed by a grid: code of (x - mean) / std on input grid is rint(normalised * scale[c] + offset[c]).

@@ -8,13 +8,13 @@ namespace intaglio::kernels {
 
 // Sums of the codes of each token, as floats: one more product, against ones.
 template <class V>
-inline void row_sums(const int32_t* codes, int groups, int token_groups, float* sums) {
+inline void row_sums(const int32_t* codes, int groups, int32_t last_ones, int token_groups, float* sums) {
   using I = typename V::I;
-  const I ones = V::set_i(byte_ones<V>);
   for (int g = 0; g < token_groups; g += 4) {
     I acc[4];
     for (int j = 0; j < 4; ++j) acc[j] = V::set_i(0);
     for (int k = 0; k < groups; ++k) {
+      const I ones = V::set_i(k + 1 < groups ? byte_ones<V> : last_ones);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j) {
         acc[j] = V::template dot4<false>(acc[j], V::load_i(codes + (static_cast<int64_t>(k) * token_groups + g + j) * V::lanes), ones);
@@ -50,7 +50,7 @@ inline void product_tile(const int32_t* words, const int32_t* codes, int groups,
 template <class V, bool Wide, int M, int N, class Watch, class Epilogue>
 inline void linear(const LinearArgs& layer, const int32_t* codes, int token_groups, float* sums, Watch&& watch, Epilogue&& epilogue) {
   using F = typename V::F;
-  row_sums<V>(codes, layer.groups, token_groups, sums);
+  row_sums<V>(codes, layer.groups, layer.last_ones, token_groups, sums);
   for (int g = 0; g < token_groups; g += N) {
     F rows[N];
     for (int j = 0; j < N; ++j) rows[j] = V::load(sums + (g + j) * V::lanes);

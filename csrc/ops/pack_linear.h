@@ -35,9 +35,10 @@ struct PackedLinear {
   std::vector<int32_t> words;
   std::vector<float> scale, sum, offset;
   int groups = 0, outputs = 0;
+  int32_t last_ones = 0;
   bool wide = false;
   double reach = 0.0;  // no output exceeds this, before the epilogue
-  LinearArgs args() const { return {words.data(), scale.data(), sum.data(), offset.data(), groups, outputs}; }
+  LinearArgs args() const { return {words.data(), scale.data(), sum.data(), offset.data(), groups, outputs, last_ones}; }
 };
 
 // `part` names the layer: codes `<part>.codes` (outputs, inputs), grids `<part>.input` and `<part>.weight`.

@@ -90,7 +90,7 @@ class NativeProgram:
         try:
             builder = self._core.Builder()
             for op in program.ops:
-                _add(builder, op)
+                add_operation(builder, op)
             self._engine = self._core.Engine(builder, program.scale, isa or machine().chosen, threads, memory)
         except (self._core.CoreError, MemoryError, TypeError, OverflowError) as error:
             raise EngineError(str(error)) from error
@@ -142,7 +142,8 @@ def _attr(value: Attr) -> int | float | str | list[float]:
     return [float(one) for one in value] if isinstance(value, tuple) else value
 
 
-def _add(builder: Any, op: Op) -> None:
+def add_operation(builder: Any, op: Op) -> None:
+    """Hand one operation over to the core, unchecked: the core checks it when it packs it."""
     floats = {role: np.ascontiguousarray(t, np.float32) for role, t in op.tensors.items() if not role.endswith(".codes")}
     codes = {role: np.ascontiguousarray(t) for role, t in op.tensors.items() if role.endswith(".codes")}
     sites = {role: [(grid.lower, grid.step, grid.bits) for grid in site.grids] for role, site in op.sites.items()}

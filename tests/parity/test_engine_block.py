@@ -1,0 +1,249 @@
+"""The native transformer block against the reference, on every instruction set that this machine runs.
+
+Integers are held to ``==``: the sums of a traced run against numpy's sums of the codes of the same run. Codes are held
+stage by stage: each against the exact value that follows from the codes before it, within half a step and rounding noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intaglio.packed.examples import random_program
+from intaglio.packed.program import Op
+from intaglio.packed.schema import BLOCK_WEIGHTS
+from intaglio.runtime import native
+from intaglio.runtime.reference.block import cut_windows, join_windows, region_map, relative_index
+
+
+EPSILON = 2.0**-23
+ERF = np.vectorize(math.erf, otypes=[np.float64])
+RUNNABLE = [one.name for one in native.machine().sets if one.runnable]
+SITES = ("q.input", "k.input", "v.input", "scores.a", "scores.b", "context.b", "context.a", "proj.input", "fc1.input", "fc2.input")  # fmt: skip
+SUMS = ("q", "k", "v", "scores", "context", "proj", "fc1", "fc2")
+
+# (dim, heads, window, bits of weights, bits of activations, rows, columns of windows): each breaks another tiling.
+SHAPES = {
+    "as published": (60, 6, 8, 4, 4, 2, 3),
+    "window of 49 tokens, heads of 5": (15, 3, 7, 3, 3, 2, 2),
+    "one channel a head": (6, 6, 4, 2, 2, 1, 2),
+    "8 bits on both sides": (24, 2, 8, 8, 8, 1, 2),
+    "7 bits beside 8": (20, 2, 4, 7, 8, 2, 2),
+    "6 bits beside 8": (14, 2, 5, 8, 6, 2, 1),
+    "heads of 13": (26, 2, 4, 4, 4, 1, 1),
+    "heads of 30": (60, 2, 8, 4, 4, 1, 1),
+    "one token a window": (8, 2, 1, 5, 5, 3, 3),
+    "more tokens than a tile": (8, 1, 9, 4, 4, 1, 2),
+}
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What one run of a block shows: the map, codes by site, sums by product; linears (windows, tokens, width)."""
+
+    result: np.ndarray
+    codes: dict[str, np.ndarray]
+    sums: dict[str, np.ndarray]
+
+
+def blocks(seed: int, shape: tuple[int, ...], lower: float | None = None) -> list[Op]:
+    dim, heads, window, bits, act_bits, _, _ = shape
+    program = random_program(
+        np.random.default_rng(seed), bits=bits, act_bits=act_bits, dim=dim, heads=heads, window=window, per_channel=bool(seed % 2)
+    )  # fmt: skip
+    found = [op for op in program.ops if op.kind == "window_block"]
+    return found if lower is None else [_attention_from(op, lower) for op in found]
+
+
+def _attention_from(op: Op, lower: float) -> Op:
+    """The same block with an attention grid that does not start at zero: all four cross terms are needed."""
+    site = op.sites["context.a"]
+    return replace(op, sites={**op.sites, "context.a": replace(site, grids=(replace(site.grid, lower=lower),))})
+
+
+def random_map(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    dim, _, window, _, _, rows, columns = shape
+    return np.random.default_rng(seed).standard_normal((dim, rows * window, columns * window)).astype(np.float32)
+
+
+def trace(op: Op, isa: str, x: np.ndarray) -> Traced:
+    builder = native.core().Builder()
+    native.add_operation(builder, op)
+    result, codes, sums = builder.trace_block(0, isa, x)
+    return Traced(result, dict(zip(SITES, codes, strict=True)), dict(zip(SUMS, sums, strict=True)))
+
+
+def signed_shift(bits: int) -> int:
+    return 1 << (bits - 1) if bits >= 7 else 0
+
+
+def split(codes: np.ndarray, heads: int) -> np.ndarray:
+    """(windows, tokens, dim) to (windows, heads, tokens, channels), wide enough for any sum."""
+    windows, tokens, dim = codes.shape
+    return codes.reshape(windows, tokens, heads, dim // heads).swapaxes(1, 2).astype(np.int64)
+
+
+def expected_sums(op: Op, codes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Every integer product, from the codes of the run itself."""
+    sums = {}
+    for part in ("q", "k", "v", "proj", "fc1", "fc2"):
+        weight = op.tensors[f"{part}.codes"].astype(np.int64) - signed_shift(op.sites[f"{part}.weight"].bits)
+        sums[part] = codes[f"{part}.input"].astype(np.int64) @ weight.T
+    heads = op.integer("heads")
+    q, k, v = (split(codes[role], heads) for role in ("scores.a", "scores.b", "context.b"))
+    k, v = k - (128 if op.sites["scores.b"].bits == 8 else 0), v - (128 if op.sites["context.b"].bits == 8 else 0)
+    windows, tokens, dim = codes["q.input"].shape
+    sums["scores"] = (q @ k.swapaxes(-1, -2)).reshape(windows, tokens, -1)
+    attention = codes["context.a"].reshape(windows, heads, tokens, tokens).astype(np.int64)
+    sums["context"] = (attention @ v).swapaxes(1, 2).reshape(windows, tokens, dim)
+    return sums
+
+
+class Stages:
+    """Exact values, in float64, of every site of a block, each from the codes that the engine found before it.
+
+    Tolerances are rounding noise only: the number of float operations on the way (16 covers the longest epilogue, fewer
+    than ``dim`` the sums of LayerNorm) times epsilon times the largest term, plus the stated errors of exp2 and GELU.
+    """
+
+    def __init__(self, op: Op, x: np.ndarray, codes: dict[str, np.ndarray]) -> None:
+        self.op, self.codes_found = op, codes
+        self.dim, self.heads, self.window = (op.integer(name) for name in ("dim", "heads", "window"))
+        self.shift = op.integer("shift")
+        rolled = np.roll(x, (-self.shift, -self.shift), axis=(1, 2))
+        self.height, self.width = x.shape[1:]
+        self.tokens = cut_windows(rolled, self.window).astype(np.float64)
+        self.middle = self.tokens + self.linear("proj")[0]
+
+    def codes(self, role: str) -> tuple[np.ndarray, float]:
+        """What the codes of `role` would be without rounding or clamping, and how far off float32 may be, in codes."""
+        value, noise = self.value(role)
+        grid = self.op.sites[role].grid
+        return (value - grid.lower) / grid.step, (
+            noise + 4 * EPSILON * (np.abs(value).max() + abs(grid.lower))
+        ) / grid.step
+
+    def value(self, role: str) -> tuple[np.ndarray, float]:
+        if role in ("q.input", "k.input", "v.input"):
+            return self.norm(self.tokens, 0)
+        if role == "scores.a":
+            value, noise = self.linear("q")
+            return value * (self.dim // self.heads) ** -0.5, noise
+        if role in ("scores.b", "context.b"):
+            return self.linear("k" if role == "scores.b" else "v")
+        if role == "context.a":
+            return self.attention()
+        if role == "proj.input":
+            return self.context()
+        if role == "fc1.input":
+            return self.norm(self.middle, 2)
+        value, noise = self.linear("fc1")
+        return value * (0.5 + 0.5 * ERF(value / np.sqrt(2.0))), 1.2 * noise + 8e-6
+
+    def result(self) -> tuple[np.ndarray, float]:
+        value, noise = self.linear("fc2")
+        tokens = self.middle + value
+        joined = join_windows(tokens, self.window, self.height, self.width)
+        size = np.abs(tokens).max() + np.abs(self.middle).max()
+        return np.roll(joined, (self.shift, self.shift), axis=(1, 2)), noise + self.linear("proj")[
+            1
+        ] + 4 * EPSILON * size
+
+    def real(self, role: str) -> np.ndarray:
+        grid = self.op.sites[role].grid
+        return grid.lower + grid.step * self.codes_found[role].astype(np.float64)
+
+    def linear(self, part: str) -> tuple[np.ndarray, float]:
+        sites = self.op.sites[f"{part}.weight"]
+        lower, step = (np.array([getattr(grid, name) for grid in sites.grids])[:, None] for name in ("lower", "step"))
+        weight = lower + step * self.op.tensors[f"{part}.codes"].astype(np.float64)
+        lengths = [self.op.integer("hidden") if name == "fc1" else self.dim for name in BLOCK_WEIGHTS]
+        start = sum(lengths[: BLOCK_WEIGHTS.index(part)])
+        bias = self.op.tensors["bias"][start : start + len(weight)]
+        x, grid = self.real(f"{part}.input"), self.op.sites[f"{part}.input"].grid
+        terms = weight.shape[1] * max(abs(grid.lower), grid.upper) * (np.abs(lower) + step * sites.grids[0].top).max()
+        return x @ weight.T + bias, 16 * EPSILON * (4 * terms + np.abs(bias).max())
+
+    def norm(self, tokens: np.ndarray, row: int) -> tuple[np.ndarray, float]:
+        weight, bias = self.op.tensors["norm"][row : row + 2].astype(np.float64)
+        centred = tokens - tokens.mean(-1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(-1, keepdims=True) + self.op.real("eps"))
+        noise = (self.dim + 16) * EPSILON * (np.abs(tokens) / spread).max() * np.abs(weight).max()
+        if row == 2:  # the residual before it has noise of its own
+            noise += (self.linear("proj")[1] / spread).max() * np.abs(weight).max()
+        return centred / spread * weight + bias, noise
+
+    def split(self, tokens: np.ndarray) -> np.ndarray:
+        windows, count, _ = tokens.shape
+        return tokens.reshape(windows, count, self.heads, -1).swapaxes(1, 2)
+
+    def attention(self) -> tuple[np.ndarray, float]:
+        q, k = self.split(self.real("scores.a")), self.split(self.real("scores.b"))
+        scores = q @ k.swapaxes(-1, -2) + self.op.tensors["table"][relative_index(self.window)].transpose(2, 0, 1)
+        if self.shift:
+            regions = cut_windows(region_map(self.height, self.width, self.window, self.shift), self.window)[:, :, 0]
+            scores -= 100.0 * (regions[:, :, None] != regions[:, None, :])[:, None]
+        raised = np.exp(scores - scores.max(-1, keepdims=True))
+        terms = 4 * (self.dim // self.heads) * self.largest("scores.a") * self.largest("scores.b")
+        noise = 16 * EPSILON * (terms + np.abs(self.op.tensors["table"]).max() + 4) + len(k[0, 0]) * EPSILON
+        value = raised / raised.sum(-1, keepdims=True)
+        return value, noise * value.max()
+
+    def largest(self, role: str) -> float:
+        grid = self.op.sites[role].grid
+        return max(abs(grid.lower), abs(grid.upper))
+
+    def context(self) -> tuple[np.ndarray, float]:
+        windows, count, _ = self.tokens.shape
+        attention = self.real("context.a").reshape(windows, self.heads, count, count)
+        value = (attention @ self.split(self.real("context.b"))).swapaxes(1, 2).reshape(self.tokens.shape)
+        return value, 16 * EPSILON * 4 * count * self.largest("context.a") * self.largest("context.b")
+
+
+@pytest.mark.parametrize("isa", RUNNABLE)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("lower", [None, -0.02], ids=["grid from 0", "grid from below 0"])
+def test_every_stage(isa: str, shape: tuple[int, ...], lower: float | None) -> None:
+    for op in blocks(sum(shape), shape, lower):
+        x = random_map(3, shape)
+        got = trace(op, isa, x)
+        for part, sums in expected_sums(op, got.codes).items():
+            np.testing.assert_array_equal(got.sums[part], sums, err_msg=part)
+        stages = Stages(op, x, got.codes)
+        for role in SITES:
+            exact, tolerance = stages.codes(role)
+            wrong = np.abs(got.codes[role].reshape(exact.shape) - np.clip(exact, 0, op.sites[role].grid.top)) - 0.5
+            assert wrong.max() <= tolerance, role
+        exact, tolerance = stages.result()
+        assert np.abs(got.result - exact).max() <= tolerance
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    heads=st.integers(1, 4),
+    channels=st.integers(1, 9),
+    window=st.integers(1, 6),
+    bits=st.integers(2, 8),
+    act_bits=st.integers(2, 8),
+    seed=st.integers(0, 2**16),
+)
+def test_any_shape_is_exact(heads: int, channels: int, window: int, bits: int, act_bits: int, seed: int) -> None:
+    shape = (heads * channels, heads, window, bits, act_bits, 2, 1)
+    for op in blocks(seed, shape):
+        for isa in RUNNABLE:
+            got = trace(op, isa, random_map(seed, shape))
+            for part, sums in expected_sums(op, got.codes).items():
+                np.testing.assert_array_equal(got.sums[part], sums, err_msg=f"{isa} {part}")
+
+
+@pytest.mark.parametrize("isa", RUNNABLE)
+def test_runs_are_repeatable(isa: str) -> None:
+    shape = SHAPES["window of 49 tokens, heads of 5"]
+    for op in blocks(1, shape):
+        first, second = (trace(op, isa, random_map(1, shape)).result for _ in range(2))
+        np.testing.assert_array_equal(first, second)
