@@ -5,21 +5,36 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import torch
-from torch import nn
 
 from intaglio.arch.network import SRNetwork
 from intaglio.errors import LoweringError
 from intaglio.lower.builder import Builder, Remainder, rounded
+from intaglio.lower.edsr import emit_edsr
+from intaglio.lower.msrresnet import emit_msrresnet
+from intaglio.lower.rcan import emit_rcan
+from intaglio.lower.rlfn import emit_rlfn
+from intaglio.lower.srresnet import emit_srresnet
 from intaglio.lower.swinir import emit_swinir
 from intaglio.packed.program import Program
 from intaglio.quant import QuantModel
 from intaglio.quant.layers import QuantLayer
 
-Emit = Callable[[Builder, nn.Module], None]
+Emit = Callable[[Builder, Any], None]
+"""Appends all operations of a network; each emitter takes its own architecture."""
 
-LOWERINGS: Mapping[str, Emit] = MappingProxyType({"SwinIR": emit_swinir})  # type: ignore[dict-item]
+LOWERINGS: Mapping[str, Emit] = MappingProxyType(
+    {
+        "SwinIR": emit_swinir,
+        "EDSR": emit_edsr,
+        "RCAN": emit_rcan,
+        "RLFN": emit_rlfn,
+        "MSRResNet": emit_msrresnet,
+        "SRResNet": emit_srresnet,
+    }
+)
 """The emitter of each architecture by its registry name."""
 
 
@@ -36,7 +51,10 @@ def lower(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Program:
     network = model.network
     if not isinstance(network, SRNetwork) or network.architecture not in LOWERINGS:
         name = getattr(network, "architecture", type(network).__name__)
-        raise LoweringError(f"{name} has no lowering to the integer engine; there is one for {', '.join(LOWERINGS)}.")
+        raise LoweringError(
+            f"{name} has no lowering to the integer engine, only {', '.join(LOWERINGS)}; evaluate it in simulation, or"
+            " write its lowering."
+        )
     if network.in_channels != 3:
         raise LoweringError(
             f"the network takes {network.in_channels} channels; integer programs read RGB pictures, 3 channels."
