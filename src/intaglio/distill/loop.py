@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ OnStep = Callable[[int, float], None]
 """Called after each step with its number, from 1, and its loss."""
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A loss between a student and its teacher."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import nn
 
@@ -33,6 +33,7 @@ class Job:
     figures: dict[str, float]
 
 
+@runtime_checkable
 class Step(Protocol):
     """One part of a method."""
 
@@ -41,6 +42,7 @@ class Step(Protocol):
         ...
 
 
+@runtime_checkable
 class Method(Protocol):
     """A published or own way to choose every quantizer of a model.
 

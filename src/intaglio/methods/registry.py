@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from intaglio.errors import MethodError, SpecError
 from intaglio.methods.base import Method
+from intaglio.methods.condiquant import CondiQuant, CondiQuantProject
 from intaglio.methods.minmax import MinMaxMethod
 from intaglio.methods.percentile import PercentileMethod
 from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
@@ -57,6 +59,22 @@ _ENTRIES = (
         "distillation",
         trains=True,
     ),
+    MethodEntry(
+        "condiquant",
+        CondiQuant,
+        "weight matrices conditioned by proximal steps, then 2DQuant",
+        "CondiQuant, arXiv 2502.15478",
+        "one float pass, distillation",
+        trains=True,
+    ),
+    MethodEntry(
+        "condiquant-project",
+        CondiQuantProject,
+        "weight matrices projected on a bounded condition number, then 2DQuant",
+        "after CondiQuant, arXiv 2502.15478",
+        "one float pass, distillation",
+        trains=True,
+    ),
 )
 
 METHODS: Mapping[str, MethodEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
@@ -90,12 +108,19 @@ def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
         assert default is not MISSING, f"{entry.make.__name__}.{key} has no default"
         values[key] = _converted(name, key, value, type(default))
     try:
-        return entry.make(**values)
+        method = entry.make(**values)
+        # Steps check their part of the settings when they are made, so a wrong one is found here and not after an hour.
+        method.steps()
     except SpecError as error:
         raise MethodError(f"method {name!r}: {error}") from error
+    return method
 
 
 def _converted(name: str, key: str, value: Any, kind: type) -> Any:
+    if issubclass(kind, StrEnum) and isinstance(value, str):
+        if value not in tuple(kind):
+            raise MethodError(f"setting {key!r} of {name!r} is {value!r}; choose one of {', '.join(kind)}.")
+        return kind(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

@@ -6,11 +6,20 @@ Three registry entries: the first stage alone, the method as its paper writes it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from intaglio.distill import DistillConfig, FeatureLoss, OutputScale, Schedule, StepUnit
 from intaglio.methods.base import Step
+from intaglio.methods.minmax import MinMaxMethod
 from intaglio.methods.steps import Distill, FitBounds
 from intaglio.observe import OneSidedMse, TwoSidedMse
+
+
+class Start(StrEnum):
+    """Which bounds the distillation starts from: the two columns of 2DQuant's ablation of stages (table 4c)."""
+
+    DOBI = "dobi"
+    MINMAX = "minmax"
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class TwoDQuant:
 
     The paper does not say what a step of 1e-2 is relative to. Under Adam with a plain mean loss it would move every
     bound by 1e-2, more than a fifth of a typical weight bound, so a step here is relative to the range that DOBI
-    found (methods.md 5.5, trap 3).
+    found (methods.md 5.5, trap 3). `start` replaces DOBI by the extremes of every tensor, for the ablation.
     """
 
     iterations: int = 3000
@@ -53,6 +62,7 @@ class TwoDQuant:
     patches: int = 32
     patch_size: int = 64
     pool: int = 1024
+    start: Start = Start.DOBI
 
     def steps(self) -> tuple[Step, ...]:
         """DOBI, then DQC."""
@@ -62,7 +72,9 @@ class TwoDQuant:
             learning_rate=self.learning_rate,
             feature_weight=self.feature_weight,
         )
-        first = Dobi(self.candidates, self.patches, self.patch_size)
+        first: Dobi | MinMaxMethod = Dobi(self.candidates, self.patches, self.patch_size)
+        if self.start is Start.MINMAX:
+            first = MinMaxMethod(self.patches, self.patch_size)
         return (*first.steps(), Distill(config, self.pool, self.patch_size))
 
 

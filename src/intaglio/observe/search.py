@@ -6,7 +6,7 @@ A search never learns what a layer is. Each is a frozen value, so that it can be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
@@ -19,6 +19,7 @@ MIN_RELATIVE_RANGE = 1e-6
 Values = Float32[np.ndarray, " n"]
 
 
+@runtime_checkable
 class Search(Protocol):
     """Finds the bounds of one tensor."""
 

@@ -1,0 +1,47 @@
+"""What a method needs of a network and a spec, checked as its first step: before anything costly begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from intaglio.errors import MethodError
+from intaglio.methods.base import Job
+from intaglio.quant.layers import QuantConv2d
+from intaglio.spec import Granularity
+
+
+@dataclass(frozen=True)
+class Require:
+    """Raises MethodError where the model of a job lacks something, naming it and a remedy.
+
+    `ungrouped`: no quantized convolution has groups. `taps`: the network names feature taps for distillation.
+    `per_tensor`: weights have one grid each.
+    """
+
+    ungrouped: bool = False
+    taps: bool = False
+    per_tensor: bool = False
+
+    def __call__(self, job: Job) -> None:
+        """Check; edits nothing."""
+        network = job.model.network
+        grouped = [path for path, layer in network.named_modules() if _is_grouped(layer)]
+        if self.ungrouped and grouped:
+            raise MethodError(
+                f"convolution {grouped[0]!r} is grouped and has no single weight matrix, which this method edits;"
+                " choose coverage 'paper' or another method."
+            )
+        if self.taps and not callable(getattr(network, "feature_taps", None)):
+            raise MethodError(
+                f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
+                " a method `feature_taps()` to the network."
+            )
+        granularity = job.model.spec.weight_granularity
+        if self.per_tensor and granularity is not Granularity.PER_TENSOR:
+            raise MethodError(f"this method has one grid for each weight, not {granularity.value}; choose per-tensor.")
+
+
+def _is_grouped(layer: nn.Module) -> bool:
+    return isinstance(layer, QuantConv2d) and layer.groups != 1
