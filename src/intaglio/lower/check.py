@@ -173,7 +173,8 @@ def _as_tapped(codes: Tensor, site: SiteInfo, block: Op | None) -> Tensor:
         return codes.transpose(-2, -1)
     if codes.dim() == 4 and ".mlp." in site.path:
         shift = block.integer("shift")
-        return split_windows(codes.roll((-shift, -shift), dims=(1, 2)), block.integer("window"))
+        rolled = codes.roll((-shift, -shift), dims=(1, 2)).float()
+        return split_windows(rolled, block.integer("window")).to(codes.dtype)
     return codes
 
 
