@@ -53,7 +53,7 @@ Features detect() {
   found.avx512 = found.avx2 && (state & zmm) == zmm && bit(b, 16) && bit(b, 17) && bit(b, 30) && bit(b, 31);
   found.avx512_vnni = found.avx512 && bit(c, 11);
   found.avx512_bf16 = found.avx512 && bit(a1, 5);
-  found.amx_int8 = found.avx512 && (state & tiles) == tiles && bit(d, 24) && bit(d, 25) && ask_for_tiles();
+  found.amx = found.avx512 && (state & tiles) == tiles && bit(d, 22) && bit(d, 24) && bit(d, 25) && ask_for_tiles();
   return found;
 }
 

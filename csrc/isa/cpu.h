@@ -9,7 +9,7 @@ struct Features {
   bool avx512 = false;  // F, BW, VL, DQ
   bool avx512_vnni = false;
   bool avx512_bf16 = false;
-  bool amx_int8 = false;
+  bool amx = false;  // tiles, INT8 and BF16
   bool neon_dot = false;
 };
 

@@ -4,14 +4,16 @@
 #include "isa/kernel_table.h"
 #include "kernels/block.h"
 #include "kernels/conv.h"
+#include "kernels/conv_matrix.h"
 #include "kernels/dot.h"
 
 namespace intaglio {
 
 template <class V>
 constexpr KernelTable make_table(const char* isa) {
-  return {isa, V::lanes,
+  return {isa, V::lanes, V::has_tiles,
 #define INTAGLIO_KERNEL(name, argument) &kernels::name<V>,
+#define INTAGLIO_MATRIX_KERNEL(name, argument) [] { if constexpr (kernels::HasMatrixRegisters<V>) return &kernels::name<V>; else return nullptr; }(),
 #include "kernels.inc"
 #undef INTAGLIO_KERNEL
   };

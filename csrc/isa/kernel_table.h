@@ -10,6 +10,7 @@ namespace intaglio {
 struct KernelTable {
   const char* isa;
   int lanes;  // float32 values in one vector: weights are packed for it
+  bool tiles;  // products of whole tiles: linear weights are packed for them too
 #define INTAGLIO_KERNEL(name, argument) void (*name)(argument);
 #include "kernels.inc"
 #undef INTAGLIO_KERNEL

@@ -214,7 +214,9 @@ struct BlockRun {
 template <class V, bool Wide, class Watch>
 void run_windows(const WindowBlockArgs& args) {
   BlockRun<V, Wide, Watch> run(args);
+  if constexpr (V::has_tiles) V::tiles_begin();
   for (int64_t index = args.first; index < args.last; ++index) run.window(index);
+  if constexpr (V::has_tiles) V::tiles_end();
 }
 
 template <class V, bool Wide>

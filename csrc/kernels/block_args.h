@@ -22,6 +22,7 @@ struct FoldedGrid {
 // A quantized linear layer: y[n] = R[n] * scale[n] + (sum of the codes of x) * sum[n] + offset[n], equation (5).
 struct LinearArgs {
   const int32_t* words = nullptr;  // [outputs / 4][groups][4]: signed codes of 4 inputs for 4 outputs
+  const int8_t* tiles = nullptr;   // [outputs / 16][groups / 16][16][64]: the same, one output a row; only for tile products
   const float* scale = nullptr;    // [outputs]
   const float* sum = nullptr;
   const float* offset = nullptr;

@@ -36,6 +36,7 @@ static inline BlockScratch block_scratch(const BlockShape& shape, int lanes) {
   at.map_words = take(end, padded * static_cast<size_t>(lanes));
   at.context = take(end, head * padded * word);
   at.hidden = take(end, hidden * padded * word);
+  end += 16 * padded * word;  // tile products read 16 rows of words, whatever the number of channel groups
   at.bytes = end;
   return at;
 }

@@ -36,6 +36,17 @@ void check_reach(const OpSpec& spec, const std::string& role, const Grid& grid, 
   if (!(largest < 1073741824.0)) spec.refuse("the grid of '" + role + "' is too fine for the values that reach it");
 }
 
+void add_tiles(PackedLinear& packed) {
+  const size_t outputs = static_cast<size_t>(packed.outputs), groups = static_cast<size_t>(packed.groups), chunks = (groups + 15) / 16;
+  packed.tiles.assign((outputs + 15) / 16 * chunks * 1024, 0);
+  const auto* bytes = reinterpret_cast<const int8_t*>(packed.words.data());
+  for (size_t n = 0; n < outputs; ++n) {
+    for (size_t k = 0; k < groups * 4; ++k) {
+      packed.tiles[((n / 16 * chunks + k / 64) * 16 + n % 16) * 64 + k % 64] = bytes[((n / 4 * groups + k / 4) * 4 + n % 4) * 4 + k % 4];
+    }
+  }
+}
+
 PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t outputs, int64_t inputs, std::span<const float> bias,
                          const Order& output_order, const Order& input_order, const Affine& epilogue) {
   const auto& codes = spec.code_tensor(part, {outputs, inputs});

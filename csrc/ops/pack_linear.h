@@ -33,13 +33,17 @@ Affine to_grid(const Grid& grid, double factor = 1.0);
 
 struct PackedLinear {
   std::vector<int32_t> words;
+  std::vector<int8_t> tiles;
   std::vector<float> scale, sum, offset;
   int groups = 0, outputs = 0;
   int32_t last_ones = 0;
   bool wide = false;
   double reach = 0.0;  // no output exceeds this, before the epilogue
-  LinearArgs args() const { return {words.data(), scale.data(), sum.data(), offset.data(), groups, outputs, last_ones}; }
+  LinearArgs args() const { return {words.data(), tiles.data(), scale.data(), sum.data(), offset.data(), groups, outputs, last_ones}; }
 };
+
+// The same weights as rows of whole tiles, 16 outputs by 64 inputs, zero where there is no weight.
+void add_tiles(PackedLinear& packed);
 
 // `part` names the layer: codes `<part>.codes` (outputs, inputs), grids `<part>.input` and `<part>.weight`.
 PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t outputs, int64_t inputs, std::span<const float> bias,

@@ -84,6 +84,9 @@ void WindowBlock::pack_linears(const OpSpec& spec) {
   proj_ = pack_linear(spec, "proj", dim, dim, part(3 * dim, dim), plain, heads, Affine{});
   fc1_ = pack_linear(spec, "fc1", hidden, dim, part(4 * dim, hidden), wide, plain, Affine{});
   fc2_ = pack_linear(spec, "fc2", dim, hidden, part(4 * dim + hidden, dim), plain, wide, Affine{});
+  if (kernels_.tiles) {
+    for (PackedLinear* layer : {&q_, &k_, &v_, &proj_, &fc1_, &fc2_}) add_tiles(*layer);
+  }
   check_reach(spec, "scores.a", q, q_.reach * root);
   check_reach(spec, "scores.b", k, k_.reach);
   check_reach(spec, "context.b", v, v_.reach);

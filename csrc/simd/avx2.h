@@ -12,6 +12,7 @@ struct Avx2 {
   static constexpr int accumulators = 8;     // products that fit into registers beside their operands
   static constexpr int tile_tokens = 2;       // vectors of tokens in one register tile of 4 outputs
   static constexpr bool needs_wide = true;
+  static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
   using F = __m256;
   using I = __m256i;

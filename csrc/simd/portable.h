@@ -18,6 +18,7 @@ struct Portable {
   static constexpr int accumulators = 8;     // products that fit into registers beside their operands
   static constexpr int tile_tokens = 2;       // vectors of tokens in one register tile of 4 outputs
   static constexpr bool needs_wide = false;
+  static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
   struct F {
     float v[4];
