@@ -1,0 +1,153 @@
+"""Running one cell in this process: quantize, lower, measure, and say so in Records.
+
+Which cells, in which process and how many at once is decided in `run.py` and `pool.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from intaglio.arch import SRNetwork, load
+from intaglio.errors import CheckpointError, EngineError, LoweringError
+from intaglio.evaluate import BicubicUpscaler, Evaluation, Record, Upscaler, evaluate, load_dataset
+from intaglio.evaluate.torch_upscaler import TorchUpscaler
+from intaglio.lower import lower, simulator
+from intaglio.methods import make_method, quantize
+from intaglio.pipeline import Engraving, Recipe, save_engraving
+from intaglio.progress import Progress
+from intaglio.provenance import file_sha256
+from intaglio.quant import QuantModel
+from intaglio.runtime.engine import Engine
+from intaglio.spec import Coverage, Granularity, QuantSpec
+from intaglio.sweep.cell import BICUBIC, Cell
+from intaglio.sweep.plan import open_pictures
+
+STATE = "distillation.pt"
+"""Name of a distillation's state in the folder of its cell."""
+INFINITE_PSNR = 999.0
+"""What stands in records for the infinite PSNR of equal pictures, which JSON cannot hold."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: an upscaler, what runs it, and what is known of its making. Units: `bytes` on disk."""
+
+    upscaler: Upscaler
+    engine: str
+    bytes: int | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_cell(
+    cell: Cell, datasets: tuple[str, ...], data: Path, folder: Path, threads: int, progress: Progress
+) -> list[Record]:
+    """Quantize as the cell says and measure on `datasets`; one record each.
+
+    A distillation keeps its state in `folder` and goes on from it. A quantized network runs in the native integer
+    engine where it can be lowered, else as the simulator; ``extra.engine`` says which, ``extra.simulated_because``
+    why.
+
+    Raises: IntaglioError of any room, with its remedy; CheckpointError or CalibrationError if inputs changed since
+    planning.
+    """
+    subject = _subject(cell, folder, threads, progress)
+    records = []
+    for name in datasets:
+        evaluation = evaluate(subject.upscaler, load_dataset(data, name, cell.weights.scale), progress=progress)
+        records.append(_record(cell, subject, evaluation, threads))
+    return records
+
+
+def _subject(cell: Cell, folder: Path, threads: int, progress: Progress) -> Subject:
+    if cell.method == BICUBIC:
+        return Subject(BicubicUpscaler(cell.weights.scale), "numpy")
+    if file_sha256(cell.weights.path) != cell.weights.sha256:
+        raise CheckpointError(f"{cell.weights.path} changed since the sweep was planned; start it again.")
+    network = load(cell.weights.path)
+    if not cell.quantizes:
+        return Subject(TorchUpscaler(network, network.scale), "torch float32")
+    return _quantized(cell, network, folder, threads, progress)
+
+
+def _quantized(cell: Cell, network: SRNetwork, folder: Path, threads: int, progress: Progress) -> Subject:
+    recipe, pictures = recipe_of(cell), cell.pictures
+    assert pictures is not None, "a cell that quantizes has calibration pictures"
+    calibration = open_pictures(pictures)
+    state = folder / STATE
+    resumed = state.exists()
+    made = quantize(
+        network,
+        recipe.spec,
+        make_method(recipe.method, recipe.settings),
+        calibration,
+        seed=recipe.seed,
+        progress=progress,
+        checkpoint=state,
+    )
+    # Of a resumed run the time is that of its last part only: no basis for estimates, and no figure to publish.
+    figures = {**made.figures, **({"resumed": True} if resumed else {"quantize_seconds": made.seconds})}
+    try:
+        program = lower(made.model, recipe.remainder)
+    except LoweringError as error:
+        return _simulated(made.model, network.scale, recipe, None, figures | {"simulated_because": str(error)})
+    engraving = Engraving(recipe, calibration, made.model, program, made.seconds, made.figures)
+    packed = folder / "model.intaglio"
+    size = save_engraving(engraving, packed, source_sha256=cell.weights.sha256)
+    packed.unlink()
+    try:
+        engine = Engine(program, backend="native", threads=threads)
+    except EngineError as error:
+        return _simulated(made.model, network.scale, recipe, size, figures | {"simulated_because": str(error)})
+    return Subject(engine, engine.backend, size, figures)
+
+
+def _simulated(model: QuantModel, scale: int, recipe: Recipe, size: int | None, figures: Mapping[str, Any]) -> Subject:
+    return Subject(TorchUpscaler(simulator(model, recipe.remainder), scale), "simulator", size, figures)
+
+
+def recipe_of(cell: Cell) -> Recipe:
+    """The recipe by which `intaglio.pipeline` quantizes a cell."""
+    assert cell.weight_bits is not None
+    assert cell.act_bits is not None
+    spec = QuantSpec(
+        cell.weight_bits,
+        cell.act_bits,
+        Coverage(cell.coverage or Coverage.PAPER),
+        Granularity(cell.granularity or Granularity.PER_TENSOR),
+        cell.share_input,
+    )
+    return Recipe(spec, cell.method, dict(cell.settings), cell.seed or 0)
+
+
+def _record(cell: Cell, subject: Subject, evaluation: Evaluation, threads: int) -> Record:
+    return cell.record(
+        evaluation.dataset,
+        psnr_y=_finite(evaluation.psnr_y),
+        ssim_y=evaluation.ssim_y,
+        per_image={score.name: (_finite(score.psnr_y), score.ssim_y) for score in evaluation.scores},
+        bytes=subject.bytes,
+        seconds=evaluation.seconds,
+        extra={
+            "cell": cell.content_hash,
+            "engine": subject.engine,
+            "threads": threads,
+            "peak_bytes": _peak_bytes(),
+            **subject.figures,
+        },
+    )
+
+
+def _finite(psnr: float) -> float:
+    return psnr if math.isfinite(psnr) else INFINITE_PSNR
+
+
+def _peak_bytes() -> int:
+    """Most memory that this process ever held: kilobytes on Linux, bytes on macOS."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
