@@ -5,7 +5,6 @@ Every station is a room of its own; nothing is computed here, and nothing is pri
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -38,10 +37,14 @@ class Recipe:
     remainder: Remainder = Remainder.HALF
 
     def resolved(self) -> dict[str, Any]:
-        """All of it as JSON values, the method's defaults written out: what a packed file keeps of its making."""
+        """All of it as JSON values: what a packed file keeps of its making.
+
+        The method's defaults are written out; ``changed`` names the settings that are not left to them.
+        """
         return {
             "method": self.method,
             "settings": asdict(make_method(self.method, self.settings)),  # type: ignore[call-overload]
+            "changed": sorted(self.settings),
             "weight_bits": self.spec.weight_bits,
             "act_bits": self.spec.act_bits,
             "coverage": self.spec.coverage.value,
@@ -114,9 +117,3 @@ def save_engraving(engraving: Engraving, path: PathLike, *, source_sha256: str =
 def float32_bytes(network: SRNetwork) -> int:
     """What the parameters of a network take in single precision, in bytes: the size that ratios are held against."""
     return 4 * sum(parameter.numel() for parameter in network.parameters())
-
-
-def file_sha256(path: PathLike) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,35 @@
+"""``intaglio eval``: PSNR-Y and SSIM-Y of a model on test sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intaglio.cli.output import JsonOption
+from intaglio.cli.upscale import BackendName
+
+
+def evaluate_model(
+    model: Annotated[str, typer.Argument(help="Packed model, float checkpoint, or 'bicubic'.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds the test sets: Set5/HR/*.png and so on.")],
+    sets: Annotated[list[str] | None, typer.Option("--set", help="A test set; repeatable. Default: Set5.")] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="For bicubic: the factor; default 2. A model has its own.", show_default=False)
+    ] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="Average over eight flips and turns (x8 cost).")] = False,
+    backend: Annotated[BackendName, typer.Option(help="What runs a packed model.")] = BackendName.AUTO,
+    threads: Annotated[int | None, typer.Option(help="Threads of the native core; default all processors.")] = None,
+    records: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Append a record for each set.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
+
+    Example: intaglio eval swinir.w4a4-2dquant.intaglio --data testsets --set Set5 --set Set14
+    """
+    from intaglio.cli.evaluating import run_evaluation
+    from intaglio.cli.models import open_model
+
+    opened = open_model(model, scale=scale, backend=backend.value, threads=threads)
+    run_evaluation(opened, data, tuple(sets or ("Set5",)), ensemble=ensemble, records=records, json=json)

@@ -1,0 +1,82 @@
+"""Opening whatever a command was given: a packed model, a float checkpoint, or the word ``bicubic``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from intaglio.errors import SpecError
+from intaglio.evaluate.upscaler import BicubicUpscaler, Upscaler
+from intaglio.packed.errors import NotIntaglioError, NotSafetensorsError
+from intaglio.packed.format import PackedModel, load
+from intaglio.runtime.engine import Backend, Engine
+
+BICUBIC = "bicubic"
+PICKLED = (".pth", ".pt", ".ckpt")
+"""Endings of PyTorch's own checkpoint files."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Something that enlarges pictures, and what is known of it. `packed` is set for packed models only."""
+
+    label: str
+    network: str
+    upscaler: Upscaler
+    runs_on: str
+    path: Path | None = None
+    packed: PackedModel | None = None
+
+
+def open_model(
+    name: str,
+    *,
+    scale: int | None = None,
+    backend: Backend = "auto",
+    threads: int | None = None,
+    memory: int | None = None,
+) -> Opened:
+    """Open a packed model (without torch), a float checkpoint (with torch), or the bicubic baseline.
+
+    `scale` is needed for bicubic alone; for a model it must be the model's. The rest is for packed models: see
+    `intaglio.runtime.engine.Engine`.
+
+    Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
+    """
+    if name == BICUBIC:
+        return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or 2), "numpy")
+    path = Path(name)
+    packed = _packed(path)
+    if packed is None:
+        opened = _open_float(path)
+    else:
+        engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
+        opened = Opened(_label(packed), packed.program.architecture, engine, engine.backend, path, packed)
+    if scale not in (None, opened.upscaler.scale):
+        raise SpecError(f"{path} enlarges x{opened.upscaler.scale}, not x{scale}; leave --scale out.")
+    return opened
+
+
+def _packed(path: Path) -> PackedModel | None:
+    """The packed model in a file, or None where it holds something else that may be a float checkpoint."""
+    try:
+        return load(path)
+    except NotIntaglioError:
+        return None
+    except NotSafetensorsError:
+        if path.suffix.lower() in PICKLED:
+            return None
+        raise
+
+
+def _label(packed: PackedModel) -> str:
+    recipe = packed.header.recipe
+    return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
+
+
+def _open_float(path: Path) -> Opened:
+    from intaglio.arch import load as load_checkpoint
+    from intaglio.evaluate.torch_upscaler import TorchUpscaler
+
+    network = load_checkpoint(path)
+    return Opened("float", network.architecture, TorchUpscaler(network, network.scale), "torch", path)

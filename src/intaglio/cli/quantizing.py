@@ -1,0 +1,124 @@
+"""What ``intaglio quantize`` does once its options are resolved. Imports torch; loaded by the command alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from intaglio.arch import SRNetwork, load
+from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
+from intaglio.cli.progress import shown_progress
+from intaglio.cli.recipe import SYNTHETIC, CalibrationTable, RecipeFile
+from intaglio.errors import SpecError
+from intaglio.images import calibration_pictures
+from intaglio.lower import Remainder, simulator
+from intaglio.lower.check import CheckReport, check
+from intaglio.methods import make_method
+from intaglio.observe import CalibrationSet
+from intaglio.pipeline import Engraving, Recipe, engrave, float32_bytes, save_engraving
+from intaglio.progress import Progress
+from intaglio.provenance import file_sha256
+from intaglio.spec import QuantSpec
+
+_CHECK_SIZE = 24
+"""Side in pixels of the picture on which program and simulator are compared: three windows, so that shifts matter."""
+
+
+def run_quantize(
+    checkpoint: Path, output: Path | None, asked: RecipeFile, *, state: Path | None, json: Path | None
+) -> None:
+    """Quantize, check against the simulator, write, and say what came out."""
+    recipe = library_recipe(asked)
+    target = output or Path(f"{checkpoint.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
+    require_place(target, json)
+    network = load(checkpoint)
+    calibration = calibration_set(asked.calibration)
+    with shown_progress() as progress:
+        engraving = engrave(network, recipe, calibration, progress=progress, checkpoint=state)
+        report = _check(engraving, progress)
+    size = save_engraving(engraving, target, source_sha256=file_sha256(checkpoint))
+    if state is not None:
+        state.unlink(missing_ok=True)
+    figures = _figures(network, engraving, report, size) | {"checkpoint": str(checkpoint), "output": str(target)}
+    _tell(figures)
+    write_json(json, figures)
+
+
+def library_recipe(asked: RecipeFile) -> Recipe:
+    """The recipe as the library takes it. Raises: SpecError or MethodError, with the remedy, before any work is done."""
+    make_method(asked.method, asked.settings)
+    if asked.remainder not in tuple(Remainder):
+        raise SpecError(f"remainder {asked.remainder!r} is unknown; choose {' or '.join(Remainder)}.")
+    spec = QuantSpec(
+        weight_bits=asked.weight_bits,
+        act_bits=asked.act_bits,
+        coverage=asked.coverage,
+        weight_granularity=asked.granularity,
+        share_input=asked.share_input,
+    )
+    return Recipe(spec, asked.method, asked.settings, asked.seed, Remainder(asked.remainder))
+
+
+def calibration_set(table: CalibrationTable) -> CalibrationSet:
+    """The pictures that a recipe names. Raises: DatasetError, ImageError or CalibrationError, with the remedy."""
+    if table.source == SYNTHETIC:
+        return CalibrationSet.synthetic(table.count, table.size, table.seed)
+    return CalibrationSet.from_folder(Path(table.source), hold_out=table.hold_out)
+
+
+def _check(engraving: Engraving, progress: Progress) -> CheckReport:
+    """Compare program and simulator on one drawn picture. Raises: LoweringError if they differ by more than rounding."""
+    with progress.stage("check", 1) as advance:
+        picture = calibration_pictures(1, _CHECK_SIZE, seed=engraving.recipe.seed)[0]
+        report = check(simulator(engraving.model, engraving.recipe.remainder), engraving.program, picture)
+        advance(f"{report.products} products equal")
+    report.require()
+    return report
+
+
+def _figures(network: SRNetwork, engraving: Engraving, report: CheckReport, size: int) -> dict[str, Any]:
+    full = float32_bytes(network)
+    return {
+        "architecture": network.architecture,
+        "scale": network.scale,
+        "recipe": engraving.recipe.resolved(),
+        "calibration": {
+            "name": engraving.calibration.name,
+            "sha256": engraving.calibration.content_hash,
+            "count": len(engraving.calibration.pictures),
+        },
+        "sites": sum(1 for _ in engraving.program.sites()),
+        "seconds": round(engraving.seconds, 3),
+        "bytes": size,
+        "float32_bytes": full,
+        "ratio": round(full / size, 3),
+        "figures": dict(engraving.figures),
+        "check": {
+            "integer_products": report.products,
+            "flip_share": report.flip_share,
+            "worst_site": report.worst.name,
+            "worst_flip_share": report.worst.share,
+            "picture_psnr_y": min(report.picture_psnr, 999.0),
+            "grey_levels": report.grey_levels,
+        },
+    }
+
+
+def _tell(figures: Mapping[str, Any]) -> None:
+    recipe, found = figures["recipe"], figures["check"]
+    say(
+        f"{figures['architecture']} x{figures['scale']} to w{recipe['weight_bits']}a{recipe['act_bits']} by "
+        f"{recipe['method']}, coverage {recipe['coverage']}: {figures['sites']} sites in "
+        f"{duration_text(figures['seconds'])}, calibrated on {figures['calibration']['name']}"
+    )
+    if "loss_last" in figures["figures"]:
+        first, last = figures["figures"]["loss_first"], figures["figures"]["loss_last"]
+        say(f"distillation: {recipe['settings']['iterations']} iterations, loss {first:.5f} to {last:.5f}")
+    say(
+        f"integer program against the simulator: {found['integer_products']} integer products equal; "
+        f"{found['flip_share']:.4%} of the codes flip by rounding, at most {found['worst_flip_share']:.3%} at one site"
+    )
+    ratio = f"{figures['ratio']:.2f} times smaller than float32 ({size_text(figures['float32_bytes'])})"
+    say(f"{figures['output']}: {size_text(figures['bytes'])}, {ratio}")
+    say(f"Next: intaglio upscale {figures['output']} picture.png")
