@@ -18,8 +18,8 @@ from intaglio.spec import Coverage, QuantSpec
 CALIBRATION = CalibrationSet.synthetic(count=2, size=32)
 IMAGE = np.ascontiguousarray(CALIBRATION.pictures[1][:21, :27])
 LEAST_PSNR = 58.0
-"""In dB, of free runs in which flipped codes echo. A difference of 58 dB moves the PSNR of a picture at 32 dB by 10 log10(1
-+ 10**-2.6) = 0.011 dB if it is unrelated to the error: what the numerics page promises, to rounding."""
+"""In dB, of free runs in which flipped codes echo. A difference of 58 dB moves the PSNR of a picture at 32 dB by
+10 log10(1 + 10**-2.6) = 0.011 dB if it is unrelated to the error: what the numerics page promises, to rounding."""
 
 pytest.importorskip("intaglio.runtime._core", reason="the native core is not built")
 

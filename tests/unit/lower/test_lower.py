@@ -15,7 +15,7 @@ from intaglio.errors import CalibrationError, EngineError, LoweringError
 from intaglio.lower import Remainder, lower, simulator
 from intaglio.lower.builder import Builder
 from intaglio.packed.program import Op, Program
-from intaglio.quant import QuantModel, Quantizer, wrap
+from intaglio.quant import Quantizer, QuantModel, wrap
 from intaglio.runtime.reference import Reference
 from intaglio.spec import Bounds, Coverage, QuantSpec
 
@@ -41,7 +41,7 @@ def test_an_uncalibrated_model_is_refused() -> None:
 
 def test_a_network_without_a_lowering_is_named_with_a_remedy() -> None:
     model = calibrated(nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.PixelShuffle(2)))
-    with pytest.raises(LoweringError, match="Sequential has no lowering .* evaluate it in simulation"):
+    with pytest.raises(LoweringError, match=r"Sequential has no lowering .* evaluate it in simulation"):
         lower(model)
 
 
@@ -60,7 +60,7 @@ def test_a_quantizer_off_the_affine_grid_is_refused() -> None:
 
     model = calibrated(random_network("EDSR"))
     model.set_quantizer("body.0.conv1:input", Signs())
-    with pytest.raises(LoweringError, match="'body.0.conv1:input' holds a Signs"):
+    with pytest.raises(LoweringError, match=r"'body.0.conv1:input' holds a Signs"):
         lower(model)
 
 
