@@ -11,6 +11,8 @@ from intaglio.cli.eval import evaluate_model
 from intaglio.cli.inspect import inspect_model
 from intaglio.cli.methods import list_methods
 from intaglio.cli.quantize import quantize
+from intaglio.cli.reproduce import reproduce
+from intaglio.cli.sweep import sweep
 from intaglio.cli.upscale import upscale
 from intaglio.cli.version import version
 
@@ -41,6 +43,8 @@ for _name, _command in (
     ("eval", evaluate_model),
     ("inspect", inspect_model),
     ("methods", list_methods),
+    ("sweep", sweep),
+    ("reproduce", reproduce),
     ("version", version),
 ):
     app.command(_name)(_command)

@@ -7,6 +7,7 @@ from intaglio.sweep.cell import Cell, Pictures, Weights
 from intaglio.sweep.estimate import ASSUMPTIONS, Estimate, Estimates
 from intaglio.sweep.events import Event, State
 from intaglio.sweep.machine import default_limits
+from intaglio.sweep.outlook import Outlook
 from intaglio.sweep.plan import Folders, Missing, Plan, plan_sweep
 from intaglio.sweep.pool import Limits
 from intaglio.sweep.run import Outcome, Work, run_sweep, unfinished
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "Missing",
     "Outcome",
+    "Outlook",
     "Pictures",
     "Plan",
     "State",

@@ -48,27 +48,43 @@ class Plan:
     folders: Folders
 
 
-def plan_sweep(sweep: SweepFile, folders: Folders) -> Plan:
-    """Resolve a sweep against the folders of this machine.
+class Planner:
+    """Resolves the inputs of a sweep against the folders of a machine, then grids into cells.
 
-    Checkpoints, calibration sets, test sets and methods that are not to be had become `Missing`, and so do
-    combinations that no method accepts; everything else is planned. Equal cells are planned once.
+    Checkpoints, calibration sets, test sets and methods that are not to be had are gathered in `missing`, and so are
+    combinations that a method refuses.
     """
-    missing: list[Missing] = []
-    weights = {table.name: _weights(table, folders.checkpoints, missing) for table in sweep.networks}
-    root = folders.calibration
-    pictures = {name: _pictures(name, table, root, missing) for name, table in sweep.calibrations.items()}
-    cells: dict[str, Cell] = {}
-    for grid in sweep.grid:
-        for network in grid.networks or tuple(weights):
-            origin = weights[network]
-            if origin is None:
-                continue
-            datasets = tuple(name for name in sweep.datasets if _has_dataset(folders.data, name, origin.scale, missing))
-            for cell in _cells(grid, origin, pictures, datasets, missing):
-                cells.setdefault(cell.content_hash, cell)
-    planned = tuple(cell for cell in cells.values() if cell.datasets)
-    return Plan(planned, tuple(dict.fromkeys(missing)), folders)
+
+    def __init__(self, sweep: SweepFile, folders: Folders) -> None:
+        self._missing: list[Missing] = []
+        self._weights = {one.name: _weights(one, folders.checkpoints, self._missing) for one in sweep.networks}
+        self._pictures = {
+            name: _pictures(name, one, folders.calibration, self._missing) for name, one in sweep.calibrations.items()
+        }
+        self._datasets = {
+            scale: tuple(name for name in sweep.datasets if _has_dataset(folders.data, name, scale, self._missing))
+            for scale in sorted({one.scale for one in self._weights.values() if one})
+        }
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What is not to be had so far, each thing once."""
+        return tuple(dict.fromkeys(self._missing))
+
+    def cells(self, grid: GridTable) -> Iterator[Cell]:
+        """The cells of one grid that can be run and measured on at least one test set."""
+        for network in grid.networks or tuple(self._weights):
+            weights = self._weights[network]
+            if weights is not None and (datasets := self._datasets[weights.scale]):
+                yield from _cells(grid, weights, self._pictures, datasets, self._missing)
+
+
+def plan_sweep(sweep: SweepFile, folders: Folders) -> Plan:
+    """Resolve a sweep against the folders of this machine; what cannot be had is listed, equal cells are planned
+    once."""
+    planner = Planner(sweep, folders)
+    cells = {cell.content_hash: cell for grid in sweep.grid for cell in planner.cells(grid)}
+    return Plan(tuple(cells.values()), planner.missing, folders)
 
 
 def open_pictures(pictures: Pictures) -> CalibrationSet:

@@ -1,0 +1,54 @@
+"""``intaglio sweep``: a grid of methods, widths, networks, calibrations and seeds, measured cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intaglio.cli.output import JsonOption
+
+CheckpointsOption = Annotated[Path, typer.Option(help="Folder of float checkpoints.")]
+CalibrationOption = Annotated[Path, typer.Option(help="Folder that holds the folders of calibration pictures.")]
+DataOption = Annotated[Path, typer.Option(help="Folder that holds the test sets: Set5/HR/*.png and so on.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Cells at once; default one a core.", show_default=False, min=1)
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads of each cell; default the cores divided by the workers.", min=1)
+]
+MemoryOption = Annotated[
+    int | None,
+    typer.Option(metavar="MIB", help="Bound on the memory of all cells; default 4/5 of what is free.", min=1),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the cells and their estimated time; run nothing.")]
+
+
+def sweep(
+    specification: Annotated[Path, typer.Argument(metavar="SPEC.toml", help="The grid; see recipes/sweeps.")],
+    records: Annotated[
+        Path, typer.Option(metavar="FILE.jsonl", help="Records are appended here; finished cells are skipped.")
+    ],
+    checkpoints: CheckpointsOption = Path(),
+    calibration: CalibrationOption = Path(),
+    data: DataOption = Path(),
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
+    memory: MemoryOption = None,
+    dry_run: DryRunOption = False,
+    json: JsonOption = None,
+) -> None:
+    """Run every cell of a grid once; killed and started again, it goes on where it was.
+
+    Example: intaglio sweep recipes/sweeps/spine.toml --records results/spine.jsonl --checkpoints weights --data
+    testsets
+    """
+    from intaglio.cli.output import require_place
+    from intaglio.cli.sweeping import run_planned
+    from intaglio.sweep import Folders, Store, default_limits, plan_sweep, read_sweep
+
+    require_place(records, json)
+    limits = default_limits(workers, threads, None if memory is None else memory << 20)
+    plan = plan_sweep(read_sweep(specification), Folders(checkpoints, calibration, data))
+    run_planned(plan, Store(records), limits, dry_run=dry_run, json=json)
