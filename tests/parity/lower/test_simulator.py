@@ -87,7 +87,7 @@ def test_published_rlfn(shared: Path, bits: int) -> None:
     report = check(simulator(model), lower(model), image)
     report.require()
     assert report.products == 6 * 9 + 3
-    # Sixty quantized layers in a row are chaotic: in free runs a few flips echo, at most to the size of the quantization
-    # error itself.
+    # Sixty quantized layers in a row are chaotic: in free runs a few flips echo, at most to the size of the
+    # quantization error itself.
     simulated = TorchUpscaler(simulator(model), network.scale)(image)
     assert report.picture_psnr > psnr_y(simulated, TorchUpscaler(network, network.scale)(image), 0)
