@@ -1,0 +1,60 @@
+# Three commands: make demo, make test, make lint. Each makes its own environment the first time, and again when
+# pyproject.toml, constraints.txt or the C++ sources change. Needs Python >= 3.11 and a C++20 compiler.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find csrc -type f)
+RUNTIME := .venv-runtime
+
+# By environment, not by option: then the isolated build of the C++ core is pinned as well, by old and new pip alike.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# One computing thread for each test worker: more only wait for one another.
+test: export OMP_NUM_THREADS = 1
+
+.PHONY: help demo test lint test-without-torch clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   quantize the embedded network and look at the result (about three minutes)"
+	@echo "make test   lint, types, tests"
+	@echo "make lint   lint and types alone"
+	@echo "make test-without-torch   the runtime in an environment that has no torch"
+	@echo "make clean  remove environments and build products"
+
+demo: $(VENV)/.installed-quant
+	$(BIN)/intaglio demo
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-without-torch: $(RUNTIME)/.installed
+	$(RUNTIME)/bin/python tests/without_torch.py
+
+$(VENV)/.installed-quant: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[quant]'
+	touch $@
+
+$(VENV)/.installed-dev: $(SOURCES) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	touch $@ $(VENV)/.installed-quant
+
+$(RUNTIME)/.installed: $(SOURCES) $(shell find src -name '*.py') | $(RUNTIME)/bin/python
+	$(RUNTIME)/bin/python -m pip install --quiet .
+	touch $@
+
+$(BIN)/python $(RUNTIME)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "intaglio needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
+
+clean:
+	rm -rf $(VENV) $(RUNTIME) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
