@@ -24,22 +24,11 @@ void conv_float(const ConvFloatArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_float_band<V>(tile);
-  for_each_field<V>(tile, static_cast<const float*>(tile.scratch), [&](int width, int64_t y, int64_t x, const float* field) {
+  for_each_field<V, widest<V>>(tile, static_cast<const float*>(tile.scratch), [&](int width, int64_t y, int64_t x, const float* field) {
     multiply_field<V, FloatTerm<V>>(width, tile, taps, field, args.weights, [&](int n) {
       return [&, n](int m, int t, typename V::F sum) { store_result<V>(tile, n + m, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n + m]))); };
     });
   });
-}
-
-// Sums of the input codes under the kernel: one plane of sums over channels, added over the taps.
-template <class V>
-inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& taps, const int32_t* field, typename V::F* sums) {
-  const int32_t* plane = field + tile.band.groups * tile.band.plane;
-  for (int t = 0; t < width; ++t) {
-    typename V::I sum = V::set_i(0);
-    for (int tap = 0; tap < tile.geometry.taps(); ++tap) sum = V::add_i(sum, V::load_i(plane + taps.at[tap] + t * V::lanes));
-    sums[t] = V::convert(sum);
-  }
 }
 
 template <class V, bool Wide>
@@ -48,7 +37,7 @@ inline void conv_codes_of(const ConvCodesArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_code_band<V>(tile, args.grid);
-  for_each_field<V>(tile, static_cast<const int32_t*>(tile.scratch), [&](int width, int64_t y, int64_t x, const int32_t* field) {
+  for_each_field<V, widest<V>>(tile, static_cast<const int32_t*>(tile.scratch), [&](int width, int64_t y, int64_t x, const int32_t* field) {
     typename V::F sums[widest<V>];
     sums_of_codes<V>(width, tile, taps, field, sums);
     multiply_field<V, CodeTerm<V, Wide>>(width, tile, taps, field, args.weights, [&](int n) {

@@ -20,26 +20,28 @@ struct ConvGeometry {
 // the tiles read them: block by block, and in a block [group][tap][output of the block], one 32-bit word each.
 constexpr int conv_block(int outputs_left) { return outputs_left >= 6 ? 6 : outputs_left >= 4 ? 4 : outputs_left; }
 
-// The packed input of one tile of output: words of 32 bits (a float, or the codes of four channels), [group][row][phase][column].
+// The packed input of one tile of output: words of 32 bits (a float, two bfloat16, or four codes), [row][phase][plane][column].
 // Column i of phase p is the pixel stride * i + p of the padded row, so that the pixels that a tap meets are contiguous for any stride.
 struct ConvBand {
-  int groups;      // of channels
-  int64_t pitch;   // words from one phase to the next
-  int64_t rows;    // input rows
-  int64_t plane;   // words from one group to the next, an odd number of cache lines
-  static constexpr ConvBand of(const ConvGeometry& g, int channels_per_word, int64_t rows, int64_t columns) {
-    ConvBand band{(g.in + channels_per_word - 1) / channels_per_word, 0, (rows - 1) * g.stride + g.kernel, 0};
-    band.pitch = ((columns + 15) / 16 * 16 + (g.kernel - 1) / g.stride + 15) / 16 * 16;
-    band.plane = (band.rows * g.stride * band.pitch / 16 | 1) * 16;
-    return band;
+  int64_t pitch;  // words from one plane to the next, an odd number of cache lines
+  int64_t line;   // words from one phase to the next
+  int64_t rows;   // input rows
+  int stride;
+  // `planes` of words for an output of (rows, columns); columns are rounded up to the widest vector.
+  static constexpr ConvBand of(const ConvGeometry& g, int planes, int64_t rows, int64_t columns) {
+    const int64_t words = (columns + 15) / 16 * 16 + (g.kernel - 1) / g.stride;
+    const int64_t pitch = ((words + 15) / 16 | 1) * 16;
+    return {pitch, pitch * planes, (rows - 1) * g.stride + g.kernel, g.stride};
   }
-  constexpr int64_t words() const { return groups * plane; }
+  constexpr int64_t row() const { return line * stride; }
+  constexpr int64_t words() const { return rows * row(); }
 };
 
 // One tile of output, rows [y0, y1) and columns [x0, x1), of a convolution of the planar map (in, h, w).
 struct ConvTile {
   ConvGeometry geometry;
   ConvBand band;
+  int groups;  // of channels, as many as a word holds each; the first planes of the band
   const float* in;
   int64_t in_plane, h, w;
   float* out;
@@ -47,13 +49,21 @@ struct ConvTile {
   int64_t y0, y1, x0, x1;
   Activation act;
   const float* slopes;  // one for each output channel; leaky_relu and prelu only
-  void* scratch;        // 64-byte aligned, as many bytes as the kernel's family says
+  void* scratch;        // the band's words, 64-byte aligned
 };
 
-// Float: scratch of band.words() words.
+// Float: one plane a channel.
 struct ConvFloatArgs {
   ConvTile tile;
   const float* weights;
+  const float* bias;
+};
+
+// Float on matrix registers: planes of two bfloat16 channels, heads and rests (kernels/conv_matrix.h), a multiple of 16 each. Weights are stored
+// in blocks of 32 outputs (16 at the end, if that is enough), and in a block [16 groups][tap][heads, rests][16 outputs][output][group of the 16].
+struct ConvFloatMatrixArgs {
+  ConvTile tile;
+  const int32_t* weights;
   const float* bias;
 };
 
@@ -62,12 +72,12 @@ struct CodeGrid {
   float lower, inverse, top;
 };
 
-// Quantized: y[n] = scale[n] * R[n] + of_sum[n] * (sum of input codes) + constant[n], equation (5). Scratch of band.words() words, and
-// another plane for the sums of codes over channels.
+// Quantized: y[n] = scale[n] * R[n] + of_sum[n] * (sum of input codes) + constant[n], equation (5). One plane for each four
+// channels, and a last one for the sums of codes over channels.
 struct ConvCodesArgs {
   ConvTile tile;
   CodeGrid grid;
-  const int32_t* weights;  // four signed codes a word
+  const int32_t* weights;  // four signed codes a word; on matrix registers in the order of ConvFloatMatrixArgs, without the rests
   const float *scale, *of_sum, *constant;
   bool wide;  // 2 * largest input code * largest |weight code| > 32767
 };

@@ -5,71 +5,75 @@
 
 namespace intaglio::kernels {
 
-// The pixels at, at + stride, ... of a row of w, zero where there is none.
+// The pixels at, at + stride, ... of a row of w, zero where there is none; a null row is padding.
 template <class V>
 inline typename V::F fetch(const float* row, int64_t w, int64_t at, int64_t stride) {
-  if (row && stride == 1 && at >= 0 && at + V::lanes <= w) return V::load(row + at);
+  if (!row || at >= w) return V::set(0.0f);
+  if (stride == 1 && at >= 0) return at + V::lanes <= w ? V::load(row + at) : V::load_first(row + at, static_cast<int>(w - at));
   float pixels[V::lanes];
   for (int i = 0; i < V::lanes; ++i) {
     const int64_t x = at + i * stride;
-    pixels[i] = row && x >= 0 && x < w ? row[x] : 0.0f;
+    pixels[i] = x >= 0 && x < w ? row[x] : 0.0f;
   }
   return V::load(pixels);
 }
 
-// Calls pack(row, word, at) for every vector of the band's words: `row` of the input (outside [0, h) in the padding), index of the first word
-// within a group, and column of its first pixel.
+// Calls pack(line, y, at) for every line of the band: index of its first word, row of the input (outside [0, h) in the padding), and column of
+// its first pixel.
 template <class V, class Pack>
-inline void for_each_word(const ConvTile& tile, Pack pack) {
+inline void for_each_line(const ConvTile& tile, const Pack& pack) {
   const ConvGeometry& g = tile.geometry;
-  const int64_t first_row = tile.y0 * g.stride - g.pad, first_column = tile.x0 * g.stride - g.pad;
-  const int64_t rows = (tile.y1 - tile.y0 - 1) * g.stride + g.kernel;
-  for (int64_t row = 0; row < rows; ++row) {
+  for (int64_t row = 0; row < tile.band.rows; ++row) {
     for (int64_t phase = 0; phase < g.stride; ++phase) {
-      const int64_t word = (row * g.stride + phase) * tile.band.pitch;
-      for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) pack(first_row + row, word + i, first_column + phase + i * g.stride);
+      pack(row * tile.band.row() + phase * tile.band.line, (tile.y0 * g.stride - g.pad) + row, (tile.x0 * g.stride - g.pad) + phase);
     }
   }
 }
 
-// Row y of channel c, or null where that is padding.
-template <class V>
-inline const float* source_row(const ConvTile& tile, int64_t c, int64_t y) {
-  return c < tile.geometry.in && y >= 0 && y < tile.h ? tile.in + c * tile.in_plane + y * tile.w : nullptr;
+// One plane's line: calls pack(i, x) with vector i of `Channels` channels from `channel`, zeros for channels and pixels that do not exist.
+template <class V, int Channels, class Pack>
+inline void for_each_vector(const ConvTile& tile, int64_t channel, int64_t y, int64_t at, const Pack& pack) {
+  const float* rows[Channels];
+  for (int64_t c = 0; c < Channels; ++c) {
+    rows[c] = channel + c < tile.geometry.in && y >= 0 && y < tile.h ? tile.in + (channel + c) * tile.in_plane + y * tile.w : nullptr;
+  }
+  for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) {
+    typename V::F x[Channels];
+    for (int c = 0; c < Channels; ++c) x[c] = fetch<V>(rows[c], tile.w, at + i * tile.geometry.stride, tile.geometry.stride);
+    pack(i, x);
+  }
 }
 
 template <class V>
 inline void pack_float_band(const ConvTile& tile) {
-  float* words = static_cast<float*>(tile.scratch);
-  for (int64_t c = 0; c < tile.geometry.in; ++c) {
-    for_each_word<V>(tile, [&](int64_t y, int64_t word, int64_t at) {
-      V::store(words + c * tile.band.plane + word, fetch<V>(source_row<V>(tile, c, y), tile.w, at, tile.geometry.stride));
-    });
-  }
+  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+    float* words = static_cast<float*>(tile.scratch) + line;
+    for (int64_t c = 0; c < tile.groups; ++c, words += tile.band.pitch) {
+      for_each_vector<V, 1>(tile, c, y, at, [&](int64_t i, const typename V::F(&x)[1]) { V::store(words + i, x[0]); });
+    }
+  });
 }
 
-// Codes of four channels a word. The last plane gets the sum of the codes over the channels. Channels that fill up a word are code 0.
+// Codes of four channels a word; the plane after them gets the sum of the codes over the channels. Channels that fill up a word are code 0.
 template <class V>
 inline void pack_code_band(const ConvTile& tile, const CodeGrid& grid) {
   using F = typename V::F;
   using I = typename V::I;
-  int32_t* words = static_cast<int32_t*>(tile.scratch);
   const F lower = V::set(grid.lower), inverse = V::set(grid.inverse), top = V::set(grid.top);
   const I ones = V::set_i(0x01010101);
-  for_each_word<V>(tile, [&](int64_t y, int64_t word, int64_t at) {
-    I sum = V::set_i(0);
-    for (int64_t group = 0; group < tile.band.groups; ++group) {
-      I code[4];
-      for (int64_t lane = 0; lane < 4; ++lane) {
-        const int64_t c = 4 * group + lane;
-        const F x = fetch<V>(source_row<V>(tile, c, y), tile.w, at, tile.geometry.stride);
-        code[lane] = c < tile.geometry.in ? V::round(V::min(top, V::mul(V::sub(x, lower), inverse))) : V::set_i(0);
-      }
-      const I packed = V::pack4(code[0], code[1], code[2], code[3]);
-      V::store_i(words + group * tile.band.plane + word, packed);
-      sum = V::template dot4<false>(sum, packed, ones);
+  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+    int32_t *words = static_cast<int32_t*>(tile.scratch) + line, *sums = words + tile.groups * tile.band.pitch;
+    for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(sums + i, V::set_i(0));
+    for (int64_t group = 0; group < tile.groups; ++group, words += tile.band.pitch) {
+      const int64_t channels = tile.geometry.in - 4 * group;
+      for_each_vector<V, 4>(tile, 4 * group, y, at, [&](int64_t i, const F(&x)[4]) {
+        I code[4];
+        for (int c = 0; c < 4; ++c) code[c] = c < channels ? V::round(V::min(top, V::mul(V::sub(x[c], lower), inverse))) : V::set_i(0);
+        const I packed = V::pack4(code[0], code[1], code[2], code[3]);
+        V::store_i(words + i, packed);
+        V::store_i(sums + i, V::template dot4<false>(V::load_i(sums + i), packed, ones));
+      });
     }
-    V::store_i(words + tile.band.groups * tile.band.plane + word, sum);
   });
 }
 

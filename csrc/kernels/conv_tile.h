@@ -39,7 +39,7 @@ inline void find_taps(const ConvTile& tile, TapOffsets& taps) {
   const ConvGeometry& g = tile.geometry;
   for (int ky = 0; ky < g.kernel; ++ky) {
     for (int kx = 0; kx < g.kernel; ++kx) {
-      taps.at[ky * g.kernel + kx] = (static_cast<int64_t>(ky) * g.stride + kx % g.stride) * tile.band.pitch + kx / g.stride;
+      taps.at[ky * g.kernel + kx] = ky * tile.band.row() + kx % g.stride * tile.band.line + kx / g.stride;
     }
   }
 }
@@ -56,7 +56,7 @@ inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const ty
     for (int t = 0; t < T; ++t) sum[m][t] = Term::zero();
   }
   const int count = tile.geometry.taps();
-  for (int group = 0; group < tile.band.groups; ++group, field += tile.band.plane) {
+  for (int group = 0; group < tile.groups; ++group, field += tile.band.pitch) {
     for (int tap = 0; tap < count; ++tap, weights += M) {
       typename Term::Sum pixels[T];
       for (int t = 0; t < T; ++t) pixels[t] = Term::load(field + taps.at[tap] + t * V::lanes);
@@ -75,7 +75,7 @@ inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const ty
 template <class V, class Term, int T, class MakeFinish>
 inline void all_outputs(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
                         const MakeFinish& finish_of) {
-  const int64_t terms = static_cast<int64_t>(tile.band.groups) * tile.geometry.taps();
+  const int64_t terms = static_cast<int64_t>(tile.groups) * tile.geometry.taps();
   for (int n = 0, block; n < tile.geometry.out; n += block) {
     block = conv_block(tile.geometry.out - n);
     const auto finish = finish_of(n);
@@ -87,6 +87,17 @@ inline void all_outputs(const ConvTile& tile, const TapOffsets& taps, const type
       default: register_tile<V, Term, decltype(finish), 1, T>(tile, taps, field, weights, finish); break;
     }
     weights += terms * block;
+  }
+}
+
+// Sums of the input codes under the kernel: one plane of sums over channels, added over the taps.
+template <class V>
+inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& taps, const int32_t* field, typename V::F* sums) {
+  const int32_t* plane = field + tile.groups * tile.band.pitch;
+  for (int t = 0; t < width; ++t) {
+    typename V::I sum = V::set_i(0);
+    for (int tap = 0; tap < tile.geometry.taps(); ++tap) sum = V::add_i(sum, V::load_i(plane + taps.at[tap] + t * V::lanes));
+    sums[t] = V::convert(sum);
   }
 }
 
@@ -113,14 +124,14 @@ inline void activate_pixels(const ConvTile& tile, int64_t y, int64_t x, int64_t 
 }
 
 // Calls body(width, y, x, first word of the field) for every run of `width` vectors of the tile, then applies the activation.
-template <class V, class Word, class Body>
+template <class V, int Widest, class Word, class Body>
 inline void for_each_field(const ConvTile& tile, const Word* words, const Body& body) {
   const int64_t vectors = (tile.x1 - tile.x0 + V::lanes - 1) / V::lanes;
   for (int64_t y = tile.y0; y < tile.y1; ++y) {
-    const Word* row = words + (y - tile.y0) * tile.geometry.stride * tile.geometry.stride * tile.band.pitch;
+    const Word* row = words + (y - tile.y0) * tile.geometry.stride * tile.band.row();
     for (int64_t v = 0; v < vectors;) {
       const int64_t left = vectors - v;
-      const int width = left >= widest<V> ? widest<V> : left >= 2 ? 2 : 1;
+      const int width = left >= Widest ? Widest : left >= 2 ? 2 : 1;
       const int64_t x = tile.x0 + v * V::lanes, end = x + width * V::lanes;
       body(width, y, x, row + v * V::lanes);
       activate_pixels<V>(tile, y, x, (end < tile.x1 ? end : tile.x1) - x);

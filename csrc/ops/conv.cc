@@ -3,6 +3,7 @@
 
 #include "engine/error.h"
 #include "ops/activation_spec.h"
+#include "ops/conv_matrix_weights.h"
 #include "ops/conv_weights.h"
 #include "ops/factories.h"
 
@@ -17,17 +18,17 @@ constexpr int64_t tile_columns = 128;
 struct Tiling {
   int64_t rows, columns, bands, strips;
 
-  static Tiling of(const ConvGeometry& geometry, int channels_per_word, int64_t h, int64_t w, int threads) {
+  static Tiling of(const ConvGeometry& geometry, int planes, int64_t h, int64_t w, int threads) {
     const int64_t columns = std::min(w, tile_columns);
     int64_t most = 1;
-    while (most < h && ConvBand::of(geometry, channels_per_word, most + 1, columns).words() * 4 <= band_bytes) ++most;
+    while (most < h && ConvBand::of(geometry, planes, most + 1, columns).words() * 4 <= band_bytes) ++most;
     const int64_t bands = (h + most * threads - 1) / (most * threads) * threads;
     const int64_t rows = (h + bands - 1) / bands;
     return {rows, columns, (h + rows - 1) / rows, (w + columns - 1) / columns};
   }
 };
 
-// What both forms share; `Form` says how many channels a word holds and calls its kernel.
+// What all forms share. A `Form` says how many planes its words take and calls its kernel.
 template <class Form>
 class ConvOp final : public Op {
  public:
@@ -43,21 +44,20 @@ class ConvOp final : public Op {
 
   Workspace workspace(const Operands& operands) const override {
     const Shape out = shape(operands);
-    const Tiling tiling = Tiling::of(geometry_, Form::channels_per_word, out.h, out.w, 1);
-    const ConvBand band = ConvBand::of(geometry_, Form::channels_per_word, tiling.rows, tiling.columns);
-    return {static_cast<size_t>(band.words() + Form::extra_planes * band.plane) * sizeof(float), 0};
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.h, out.w, 1);
+    return {static_cast<size_t>(ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words()) * sizeof(float), 0};
   }
 
   void run(const Context& context) const override {
     const Map &in = context.in[0], &out = context.out;
-    const Tiling tiling = Tiling::of(geometry_, Form::channels_per_word, out.shape.h, out.shape.w, context.pool.threads());
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.shape.h, out.shape.w, context.pool.threads());
     context.pool.run(tiling.bands * tiling.strips, [&](int thread, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t y0 = at / tiling.strips * tiling.rows, x0 = at % tiling.strips * tiling.columns;
         const int64_t y1 = std::min(y0 + tiling.rows, out.shape.h), x1 = std::min(x0 + tiling.columns, out.shape.w);
-        const ConvBand band = ConvBand::of(geometry_, Form::channels_per_word, y1 - y0, x1 - x0);
-        form_.run({geometry_, band, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1, activation_.act,
-                   activation_.slopes.data(), context.scratch(thread)});
+        const ConvBand band = ConvBand::of(geometry_, form_.planes(), y1 - y0, x1 - x0);
+        form_.run({geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
+                   activation_.act, activation_.slopes.data(), context.scratch(thread)});
       }
     });
   }
@@ -69,19 +69,31 @@ class ConvOp final : public Op {
 };
 
 struct FloatForm {
-  static constexpr int channels_per_word = 1, extra_planes = 0;
   void (*kernel)(const ConvFloatArgs&);
+  int groups;
   std::vector<float> weights, bias;
+  int planes() const { return groups; }
+  void run(const ConvTile& tile) const { kernel({tile, weights.data(), bias.data()}); }
+};
+
+struct FloatMatrixForm {
+  void (*kernel)(const ConvFloatMatrixArgs&);
+  int groups;
+  AlignedVector<int32_t> weights;
+  std::vector<float> bias;
+  int planes() const { return 2 * groups; }  // heads and rests
   void run(const ConvTile& tile) const { kernel({tile, weights.data(), bias.data()}); }
 };
 
 struct CodesForm {
-  static constexpr int channels_per_word = 4, extra_planes = 1;  // the sums of codes
   void (*kernel)(const ConvCodesArgs&);
+  int groups;
   CodeGrid grid;
-  PackedCodes packed;
+  AlignedVector<int32_t> weights;
+  CodeConstants constants;
+  int planes() const { return groups + 1; }  // the sums of codes
   void run(const ConvTile& tile) const {
-    kernel({tile, grid, packed.words.data(), packed.scale.data(), packed.of_sum.data(), packed.constant.data(), packed.wide});
+    kernel({tile, grid, weights.data(), constants.scale.data(), constants.of_sum.data(), constants.constant.data(), constants.wide});
   }
 };
 
@@ -95,23 +107,49 @@ ConvGeometry read_geometry(const OpSpec& spec) {
   return geometry;
 }
 
+// Whether matrix registers, which pad outputs to 16 and groups of channels to 16, are faster than vectors for this many products of words.
+// A matrix step takes 16 cycles, two vector products take one; matrices also pay for passing the sums through memory.
+bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int steps, int vector_words) {
+  const int outputs = (geometry.out + 15) / 16, groups = matrix_groups(geometry, channels_per_word) / 16;
+  return 16 * steps * outputs * groups < geometry.out * vector_words / 2;
+}
+
+std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
+  const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
+  const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
+  ActivationSpec activation = ActivationSpec::read(spec, geometry.out);
+  if (kernels.conv_float_matrix && prefer_matrix(geometry, 2, 3, geometry.in)) {
+    FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
+    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), std::move(form));
+  }
+  FloatForm form{kernels.conv_float, geometry.in, pack_float_weights(geometry, weight), bias};
+  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), std::move(form));
+}
+
+std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
+  constexpr int64_t most_exact_terms = 33025;  // 255 * 255 * terms < 2^31
+  if (int64_t{geometry.in} * geometry.taps() > most_exact_terms) spec.refuse("more products in a sum than 32 bits hold");
+  const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
+  const auto& codes = spec.code_tensor("conv", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
+  const Grid input = spec.grid("conv.input");
+  CodeConstants constants = CodeConstants::of(geometry, codes, spec.channel_grids("conv.weight", geometry.out), input, bias);
+  const int groups = (geometry.in + 3) / 4, shift = constants.shift;
+  CodesForm form{kernels.conv_codes, groups, {input.lower, input.inverse(), static_cast<float>(input.top())}, {}, std::move(constants)};
+  if (kernels.conv_codes_matrix && prefer_matrix(geometry, 4, 1, groups)) {
+    form.kernel = kernels.conv_codes_matrix;
+    form.groups = matrix_groups(geometry, 4);
+    form.weights = pack_code_matrices(geometry, codes, shift);
+  } else {
+    form.weights = pack_code_weights(geometry, codes, shift);
+  }
+  return std::make_unique<ConvOp<CodesForm>>(geometry, ActivationSpec::read(spec, geometry.out), std::move(form));
+}
+
 }  // namespace
 
 std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) {
   const ConvGeometry geometry = read_geometry(spec);
-  const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
-  ActivationSpec activation = ActivationSpec::read(spec, geometry.out);
-  if (!spec.has_codes("conv.codes")) {
-    const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-    return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), FloatForm{kernels.conv_float, pack_float_weights(geometry, weight), bias});
-  }
-  constexpr int64_t most_exact_terms = 33025;  // 255 * 255 * terms < 2^31
-  if (int64_t{geometry.in} * geometry.taps() > most_exact_terms) spec.refuse("more products in a sum than 32 bits hold");
-  const auto& codes = spec.code_tensor("conv", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-  const Grid input = spec.grid("conv.input");
-  PackedCodes packed = pack_code_weights(geometry, codes, spec.channel_grids("conv.weight", geometry.out), input, bias);
-  const CodeGrid grid{input.lower, input.inverse(), static_cast<float>(input.top())};
-  return std::make_unique<ConvOp<CodesForm>>(geometry, std::move(activation), CodesForm{kernels.conv_codes, grid, std::move(packed)});
+  return spec.has_codes("conv.codes") ? make_codes(spec, kernels, geometry) : make_float(spec, kernels, geometry);
 }
 
 }  // namespace intaglio

@@ -1,6 +1,6 @@
 #include "ops/conv_weights.h"
 
-#include <algorithm>
+#include <numeric>
 
 namespace intaglio {
 namespace {
@@ -19,11 +19,21 @@ void for_each_weight_word(const ConvGeometry& geometry, int groups, Place place)
   }
 }
 
+}  // namespace
+
 size_t weight_at(const ConvGeometry& geometry, int n, int c, int tap) {
-  return (static_cast<size_t>(n) * static_cast<size_t>(geometry.in) + static_cast<size_t>(c)) * static_cast<size_t>(geometry.taps()) + static_cast<size_t>(tap);
+  const auto in = static_cast<size_t>(geometry.in), taps = static_cast<size_t>(geometry.taps());
+  return (static_cast<size_t>(n) * in + static_cast<size_t>(c)) * taps + static_cast<size_t>(tap);
 }
 
-}  // namespace
+int32_t code_word(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int n, int group, int tap, int shift) {
+  uint32_t bits = 0;
+  for (int lane = 0; lane < 4 && 4 * group + lane < geometry.in; ++lane) {
+    const int code = codes[weight_at(geometry, n, 4 * group + lane, tap)] - shift;
+    bits |= static_cast<uint32_t>(static_cast<uint8_t>(code)) << (8 * lane);
+  }
+  return static_cast<int32_t>(bits);
+}
 
 std::vector<float> pack_float_weights(const ConvGeometry& geometry, const std::vector<float>& weight) {
   std::vector<float> words(weight.size());
@@ -31,33 +41,30 @@ std::vector<float> pack_float_weights(const ConvGeometry& geometry, const std::v
   return words;
 }
 
-PackedCodes pack_code_weights(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
-                              const std::vector<float>& bias) {
-  const int shift = grids.front().bits == 8 ? 128 : 0;
+AlignedVector<int32_t> pack_code_weights(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int shift) {
   const int groups = (geometry.in + 3) / 4;
-  const double terms = static_cast<double>(geometry.in) * geometry.taps();
-  PackedCodes packed;
-  packed.words.resize(static_cast<size_t>(geometry.out) * static_cast<size_t>(groups) * static_cast<size_t>(geometry.taps()));
-  for_each_weight_word(geometry, groups, [&](size_t word, int n, int group, int tap) {
-    uint32_t bits = 0;
-    for (int lane = 0; lane < 4 && 4 * group + lane < geometry.in; ++lane) {
-      const int code = codes[weight_at(geometry, n, 4 * group + lane, tap)] - shift;
-      bits |= static_cast<uint32_t>(static_cast<uint8_t>(code)) << (8 * lane);
-    }
-    packed.words[word] = static_cast<int32_t>(bits);
-  });
-  for (int n = 0; n < geometry.out; ++n) {
-    const Grid& grid = grids[static_cast<size_t>(n)];
-    const auto first = codes.begin() + static_cast<std::ptrdiff_t>(weight_at(geometry, n, 0, 0));
-    double sum = 0.0;
-    std::for_each(first, first + static_cast<std::ptrdiff_t>(terms), [&](uint8_t code) { sum += code; });
-    const double step_x = input.step, step_w = grid.step, lower_x = input.lower, lower_w = grid.lower;
-    packed.scale.push_back(static_cast<float>(step_x * step_w));
-    packed.of_sum.push_back(static_cast<float>(step_x * (lower_w + shift * step_w)));
-    packed.constant.push_back(static_cast<float>(step_w * lower_x * sum + terms * lower_x * lower_w + bias[static_cast<size_t>(n)]));
+  AlignedVector<int32_t> words(static_cast<size_t>(geometry.out) * static_cast<size_t>(groups * geometry.taps()));
+  for_each_weight_word(geometry, groups,
+                       [&](size_t word, int n, int group, int tap) { words[word] = code_word(geometry, codes, n, group, tap, shift); });
+  return words;
+}
+
+CodeConstants CodeConstants::of(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
+                                const std::vector<float>& bias) {
+  const int bits = grids.front().bits;
+  CodeConstants constants;
+  constants.shift = bits == 8 ? 128 : 0;
+  constants.wide = 2 * input.top() * (bits == 8 ? 128 : grids.front().top()) > 32767;
+  const auto terms = static_cast<std::ptrdiff_t>(geometry.in) * geometry.taps();
+  auto kernel = codes.begin();
+  for (size_t n = 0; n < bias.size(); ++n, kernel += terms) {
+    const double sum = std::accumulate(kernel, kernel + terms, 0.0);
+    const double step_x = input.step, lower_x = input.lower, step_w = grids[n].step, lower_w = grids[n].lower;
+    constants.scale.push_back(static_cast<float>(step_x * step_w));
+    constants.of_sum.push_back(static_cast<float>(step_x * (lower_w + constants.shift * step_w)));
+    constants.constant.push_back(static_cast<float>(step_w * lower_x * sum + static_cast<double>(terms) * lower_x * lower_w + bias[n]));
   }
-  packed.wide = 2 * input.top() * (shift ? 128 : grids.front().top()) > 32767;
-  return packed;
+  return constants;
 }
 
 }  // namespace intaglio

@@ -6,20 +6,30 @@
 
 #include "engine/spec.h"
 #include "kernels/conv_args.h"
+#include "ops/aligned.h"
 
 namespace intaglio {
+
+// Index in a tensor (out, in, kernel, kernel) whose last two axes are one.
+size_t weight_at(const ConvGeometry& geometry, int n, int c, int tap);
+
+// The codes of channels 4 * group to 4 * group + 3, less `shift`, as signed bytes of a word; zero where there is no channel.
+int32_t code_word(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int n, int group, int tap, int shift);
 
 // weight: (out, in, kernel, kernel). One float a word.
 std::vector<float> pack_float_weights(const ConvGeometry& geometry, const std::vector<float>& weight);
 
-struct PackedCodes {
-  std::vector<int32_t> words;                  // four signed codes a word
-  std::vector<float> scale, of_sum, constant;  // of equation (5), one for each output channel
-  bool wide = false;
-};
+// codes: (out, in, kernel, kernel). Four signed codes a word.
+AlignedVector<int32_t> pack_code_weights(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int shift);
 
-// codes: (out, in, kernel, kernel). Codes of 8 bits are shifted by 128 to be signed, and so are their grids.
-PackedCodes pack_code_weights(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
-                              const std::vector<float>& bias);
+// The constants of equation (5), one for each output channel, where the weight's codes are shifted to be signed bytes.
+struct CodeConstants {
+  std::vector<float> scale, of_sum, constant;
+  int shift;  // what is subtracted from each weight code: 128 for 8 bits, else 0
+  bool wide;  // 2 * largest input code * largest |signed weight code| > 32767
+
+  static CodeConstants of(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
+                          const std::vector<float>& bias);
+};
 
 }  // namespace intaglio

@@ -1,0 +1,182 @@
+// Convolutions on matrix registers (AMX): sixteen outputs by sixteen pixels a register, sixteen planes of the band at each step.
+//
+// A float convolution keeps single precision for all that matters: operands are split in two bfloat16, x = head + rest, and three of the four
+// products are summed (head head, rest head, head rest); what is left out is 2^-16 of each product.
+#pragma once
+
+#include "kernels/conv_pack.h"
+#include "kernels/conv_tile.h"
+
+namespace intaglio::kernels {
+
+template <class V>
+concept HasMatrixRegisters = requires { V::tile_rows; };
+
+inline constexpr int64_t matrix_words = 256;  // of one register
+inline constexpr int matrix_rows = 16;
+
+// The sums of M x 16 outputs by N x 16 pixels are in registers 0 to 3, that of output block m and pixel block n in 2 m + n. Weights pass through
+// registers 4 and 5, pixels through 6 and 7.
+template <class V, int M>
+inline void load_weights(const int32_t* weights) {
+  V::template tile_load<4>(weights, 64);
+  if constexpr (M == 2) V::template tile_load<5>(weights + matrix_words, 64);
+}
+
+// Planes of four codes.
+template <class V>
+struct CodeProduct {
+  static constexpr int parts = 1;  // registers of weights for each output block
+  using Sum = typename V::I;
+  static Sum load(const int32_t* p) { return V::load_i(p); }
+
+  // Block `Pixels` of pixels is in register `From`.
+  template <int M, int Pixels, int From>
+  static void multiply() {
+    V::template tile_dot_codes<Pixels, 4, From>();
+    if constexpr (M == 2) V::template tile_dot_codes<2 + Pixels, 5, From>();
+  }
+  template <int M, int N>
+  static void step(const int32_t* weights, const int32_t* codes, const int32_t*, int64_t stride) {
+    load_weights<V, M>(weights);
+    V::template tile_load<6>(codes, stride);
+    multiply<M, 0, 6>();
+    if constexpr (N == 2) {
+      V::template tile_load<7>(codes + V::lanes, stride);
+      multiply<M, 1, 7>();
+    }
+  }
+};
+
+// Planes of two bfloat16, heads and rests.
+template <class V>
+struct SplitProduct {
+  static constexpr int parts = 2;
+  using Sum = typename V::F;
+  static Sum load(const int32_t* p) { return V::load(reinterpret_cast<const float*>(p)); }
+
+  template <int M, int Pixels, int From>
+  static void multiply() {
+    V::template tile_dot_bf16<Pixels, 4, From>();
+    if constexpr (M == 2) V::template tile_dot_bf16<2 + Pixels, 5, From>();
+  }
+  // Heads by heads and heads by rests while the heads of the weights are loaded, then rests by heads; as few loads as eight registers allow.
+  template <int M, int N>
+  static void step(const int32_t* weights, const int32_t* heads, const int32_t* rests, int64_t stride) {
+    load_weights<V, M>(weights);
+    V::template tile_load<6>(heads, stride);
+    multiply<M, 0, 6>();
+    if constexpr (N == 2) {
+      V::template tile_load<7>(heads + V::lanes, stride);
+      multiply<M, 1, 7>();
+      V::template tile_load<6>(rests, stride);
+      multiply<M, 0, 6>();
+      V::template tile_load<6>(rests + V::lanes, stride);
+      multiply<M, 1, 6>();
+      load_weights<V, M>(weights + M * matrix_words);
+      multiply<M, 1, 7>();
+      V::template tile_load<6>(heads, stride);
+    } else {
+      V::template tile_load<7>(rests, stride);
+      multiply<M, 0, 7>();
+      load_weights<V, M>(weights + M * matrix_words);
+    }
+    multiply<M, 0, 6>();
+  }
+};
+
+// Sums over all planes and taps, into sums[M][N][16][16]. Returns the weights of the next outputs.
+template <class V, class Product, int M, int N>
+inline const int32_t* matrix_tile(const ConvTile& tile, const TapOffsets& taps, const int32_t* field, const int32_t* weights, int32_t* sums) {
+  const int64_t stride = tile.band.pitch * 4, rests = tile.groups * tile.band.pitch;
+  V::template tile_zero<0>();
+  V::template tile_zero<1>();
+  V::template tile_zero<2>();
+  V::template tile_zero<3>();
+  for (int group = 0; group < tile.groups; group += matrix_rows, field += matrix_rows * tile.band.pitch) {
+    for (int tap = 0; tap < tile.geometry.taps(); ++tap, weights += Product::parts * M * matrix_words) {
+      const int32_t* pixels = field + taps.at[tap];
+      Product::template step<M, N>(weights, pixels, pixels + rests, stride);
+    }
+  }
+  V::template tile_store<0>(sums, 64);
+  if constexpr (N == 2) V::template tile_store<1>(sums + matrix_words, 64);
+  if constexpr (M == 2) V::template tile_store<2>(sums + N * matrix_words, 64);
+  if constexpr (M == 2 && N == 2) V::template tile_store<3>(sums + 3 * matrix_words, 64);
+  return weights;
+}
+
+// All output channels of N vectors of pixels; finish(output, vector, sum) takes each sum.
+template <class V, class Product, int N, class Finish>
+inline void all_matrix_outputs(const ConvTile& tile, const TapOffsets& taps, const int32_t* field, const int32_t* weights, const Finish& finish) {
+  alignas(64) int32_t sums[4 * matrix_words];
+  for (int n = 0; n < tile.geometry.out;) {
+    const int left = tile.geometry.out - n;
+    const bool pair = left > matrix_rows;
+    weights = pair ? matrix_tile<V, Product, 2, N>(tile, taps, field, weights, sums) : matrix_tile<V, Product, 1, N>(tile, taps, field, weights, sums);
+    const int outputs = left < 2 * matrix_rows ? left : 2 * matrix_rows;
+    for (int m = 0; m < outputs; ++m) {
+      for (int t = 0; t < N; ++t) finish(n + m, t, Product::load(sums + ((m / matrix_rows * N + t) * matrix_rows + m % matrix_rows) * V::lanes));
+    }
+    n += outputs;
+  }
+}
+
+// Heads and rests of two channels a word, as the planes 0 to groups - 1 and groups to 2 * groups - 1; zero beyond the last channel.
+template <class V>
+inline void pack_split_band(const ConvTile& tile) {
+  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+    int32_t *heads = static_cast<int32_t*>(tile.scratch) + line, *rests = heads + tile.groups * tile.band.pitch;
+    for (int64_t group = 0; group < tile.groups; ++group, heads += tile.band.pitch, rests += tile.band.pitch) {
+      for_each_vector<V, 2>(tile, 2 * group, y, at, [&](int64_t i, const typename V::F(&x)[2]) {
+        typename V::I head, rest;
+        V::split_bf16(x[0], x[1], head, rest);
+        V::store_i(heads + i, head);
+        V::store_i(rests + i, rest);
+      });
+    }
+  });
+}
+
+template <class V, class Product, class Body>
+inline void for_each_matrix_field(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& finish_of) {
+  V::tiles_begin();
+  for_each_field<V, 2>(tile, static_cast<const int32_t*>(tile.scratch), [&](int width, int64_t y, int64_t x, const int32_t* field) {
+    const auto finish = finish_of(width, y, x, field);
+    if (width == 2) {
+      all_matrix_outputs<V, Product, 2>(tile, taps, field, weights, finish);
+    } else {
+      all_matrix_outputs<V, Product, 1>(tile, taps, field, weights, finish);
+    }
+  });
+  V::tiles_end();
+}
+
+template <class V>
+void conv_float_matrix(const ConvFloatMatrixArgs& args) {
+  const ConvTile& tile = args.tile;
+  TapOffsets taps;
+  find_taps<V>(tile, taps);
+  pack_split_band<V>(tile);
+  for_each_matrix_field<V, SplitProduct<V>>(tile, taps, args.weights, [&](int, int64_t y, int64_t x, const int32_t*) {
+    return [&, y, x](int n, int t, typename V::F sum) { store_result<V>(tile, n, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n]))); };
+  });
+}
+
+template <class V>
+void conv_codes_matrix(const ConvCodesArgs& args) {
+  const ConvTile& tile = args.tile;
+  TapOffsets taps;
+  find_taps<V>(tile, taps);
+  pack_code_band<V>(tile, args.grid);
+  typename V::F sums[2];
+  for_each_matrix_field<V, CodeProduct<V>>(tile, taps, args.weights, [&](int width, int64_t y, int64_t x, const int32_t* field) {
+    sums_of_codes<V>(width, tile, taps, field, sums);
+    return [&, y, x](int n, int t, typename V::I product) {
+      const auto offset = V::fma(sums[t], V::set(args.of_sum[n]), V::set(args.constant[n]));
+      store_result<V>(tile, n, y, x + t * V::lanes, V::fma(V::convert(product), V::set(args.scale[n]), offset));
+    };
+  });
+}
+
+}  // namespace intaglio::kernels
