@@ -11,6 +11,7 @@ from typing import Any
 from intaglio.errors import MethodError, SpecError
 from intaglio.methods.base import Method
 from intaglio.methods.condiquant import CondiQuant, CondiQuantProject
+from intaglio.methods.least_squares import LeastSquaresMethod, RidgeMethod
 from intaglio.methods.minmax import MinMaxMethod
 from intaglio.methods.percentile import PercentileMethod
 from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
@@ -74,6 +75,20 @@ _ENTRIES = (
         "after CondiQuant, arXiv 2502.15478",
         "one float pass, distillation",
         trains=True,
+    ),
+    MethodEntry(
+        "ridge",
+        RidgeMethod,
+        "weights shrunk in closed form against the quantizers' noise",
+        "ours; relatives: ERQ, HarmoQ",
+        "three float passes",
+    ),
+    MethodEntry(
+        "least-squares",
+        LeastSquaresMethod,
+        "weights fitted in closed form to quantized inputs",
+        "ours; relatives: ERQ, HarmoQ",
+        "three float passes",
     ),
 )
 

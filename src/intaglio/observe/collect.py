@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from intaglio.observe.search import Search
 from intaglio.quant import QuantModel, SiteInfo
 from intaglio.quant.model import is_per_channel
 from intaglio.spec import Bounds, SiteName
@@ -86,3 +87,11 @@ def fit_bounds(
             on_site()
 
     return visit_sites(model, patches, visit)
+
+
+def fit_weight(model: QuantModel, site: SiteInfo, search: Search) -> Bounds | list[Bounds]:
+    """Bounds of one weight as it is now: one pair, or one for each output channel where the model asks for that."""
+    rows = model.weight(site).detach().float().flatten(1)
+    if is_per_channel(model, site):
+        return [search(row.numpy(), site.bits) for row in rows]
+    return search(rows.contiguous().numpy().ravel(), site.bits)
