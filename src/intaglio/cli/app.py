@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.bench import bench
 from intaglio.cli.demo import demo
 from intaglio.cli.eval import evaluate_model
 from intaglio.cli.inspect import inspect_model
 from intaglio.cli.methods import list_methods
 from intaglio.cli.quantize import quantize
+from intaglio.cli.report import report
 from intaglio.cli.reproduce import reproduce
+from intaglio.cli.results import results
 from intaglio.cli.sweep import sweep
 from intaglio.cli.upscale import upscale
 from intaglio.cli.version import version
@@ -19,7 +22,7 @@ from intaglio.cli.version import version
 app = typer.Typer(
     name="intaglio",
     help="Turn a trained super-resolution network into a 2-8 bit model that really runs in integers.",
-    epilog="Example: intaglio quantize swinir.pth --bits 4, then intaglio upscale swinir.w4a4-2dquant.intaglio photo.png",
+    epilog="Example: intaglio quantize swinir.pth; then: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png",
     pretty_exceptions_enable=False,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -45,6 +48,10 @@ for _name, _command in (
     ("methods", list_methods),
     ("sweep", sweep),
     ("reproduce", reproduce),
+    ("bench", bench),
+    ("report", report),
     ("version", version),
 ):
     app.command(_name)(_command)
+
+app.add_typer(results, name="results")

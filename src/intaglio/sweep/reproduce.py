@@ -1,6 +1,7 @@
 """Reproducing a paper's table: its grid as a plan, and published figures beside ours, cell by cell.
 
-What the tables are is `paper.py`; running the plan is `run.py`; showing the comparison is the command line's.
+What the tables are is `intaglio.published.paper`; running the plan is `run.py`; showing the comparison is the command
+line's.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TypeVar
 from intaglio.errors import MethodError, RecipeError
 from intaglio.evaluate import Record, canonical_name
 from intaglio.methods import METHODS
+from intaglio.published.paper import PaperRow, PaperTable
 from intaglio.sweep.cell import FLOAT, Cell
-from intaglio.sweep.paper import PaperRow, PaperTable
 from intaglio.sweep.plan import Folders, Missing, Plan, Planner
 from intaglio.sweep.specification import CalibrationTable, GridTable, NetworkTable, Scalar, SweepFile
 

@@ -1,6 +1,6 @@
 """A paper's table as data: its grid, its rows, where its networks are published. Adding one is adding a TOML file.
 
-Running a table is `reproduce.py`; the figures themselves are in `intaglio.published`.
+Running a table is `intaglio.sweep.reproduce`; the figures themselves are read by `rows.py`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict, Field
 
 from intaglio.errors import RecipeError
-from intaglio.published import Published, published_rows, rows_of
-from intaglio.published.rows import FLOAT
+from intaglio.published.rows import FLOAT, Published, published_rows, rows_of
 from intaglio.spec import Coverage
-from intaglio.sweep.specification import Scalar
+
+Scalar = bool | int | float | str
 
 _FOLDER = files(__package__).joinpath("tables")
 

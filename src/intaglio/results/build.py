@@ -1,0 +1,55 @@
+"""Writing the generated texts into a repository, and finding out whether they are stale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from intaglio._atomic import write_text_atomic
+from intaglio.errors import OutputError, RecordError
+from intaglio.evaluate import Record, read_records
+from intaglio.results.page import readme_table, results_page
+
+START = "<!-- results:start -->"
+STOP = "<!-- results:end -->"
+"""What the README's table stands between."""
+
+
+def build(root: Path) -> tuple[Path, ...]:
+    """Write ``docs/results.md`` and the README's table of a repository from its ``results/*.jsonl``; returns what
+    changed.
+
+    Raises: RecordError for a damaged record; OutputError if a file cannot be written or the README lacks its marks.
+    """
+    found = stale(root)
+    for path in found:
+        write_text_atomic(path, _texts(root)[path])
+    return found
+
+
+def stale(root: Path) -> tuple[Path, ...]:
+    """The generated files whose text is not what the records say. Raises: as `build`."""
+    return tuple(path for path, text in _texts(root).items() if not path.exists() or path.read_text("utf-8") != text)
+
+
+def _texts(root: Path) -> dict[Path, str]:
+    files = _records(root / "results")
+    texts = {root / "docs" / "results.md": results_page(files)}
+    readme = root / "README.md"
+    if readme.exists():
+        texts[readme] = _spliced(readme.read_text("utf-8"), readme_table(files), readme)
+    return texts
+
+
+def _records(folder: Path) -> Mapping[str, list[Record]]:
+    if not folder.is_dir():
+        raise RecordError(f"there is no folder {folder}; run this in the root of the repository or pass --root.")
+    return {path.stem: read_records(path) for path in sorted(folder.glob("*.jsonl"))}
+
+
+def _spliced(readme: str, text: str, path: Path) -> str:
+    before, start, rest = readme.partition(START)
+    _, stop, after = rest.partition(STOP)
+    if not (start and stop):
+        raise OutputError(f"{path} has no place for the results; add the lines {START} and {STOP}.")
+    return f"{before}{START}\n{text}\n{STOP}{after}" if text else f"{before}{START}\n{STOP}{after}"

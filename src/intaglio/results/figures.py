@@ -1,0 +1,103 @@
+"""The other tables of the page: losses beside the published ones, bytes on disk, times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from intaglio.evaluate import Record
+from intaglio.published.paper import PaperTable, load_table, table_names
+from intaglio.published.rows import ablation_rows
+from intaglio.results.grid import Column, Grid, Row
+from intaglio.results.markdown import section, table
+
+
+def published_tables(grid: Grid) -> tuple[str, ...]:
+    """For each paper's table that has this kind of network: its losses against its float network beside ours."""
+    tables = [load_table(name) for name in table_names()]
+    return tuple(text for paper in tables if (text := _beside(grid, paper)))
+
+
+def _beside(grid: Grid, paper: PaperTable) -> str:
+    if not grid.network.startswith(paper.label) or grid.scale not in paper.scales:
+        return ""
+    if paper.figures == "ablations_2dquant":
+        return _ablation(paper)
+    rows = [line for row in grid.rows for line in _lines(grid, paper, row)]
+    columns = (
+        "method",
+        "bits",
+        "steps",
+        "calibration",
+        "test set",
+        "published loss dB",
+        "our loss dB",
+        "ours - published",
+    )
+    note = "The float networks differ, so that losses are compared and not PSNR."
+    return section(f"{paper.title}, beside {grid.network}", note, table(columns, rows), level=3)
+
+
+def _lines(grid: Grid, paper: PaperTable, row: Row) -> list[tuple[str, ...]]:
+    entry = next((one for one in paper.rows if one.method == row.method), None)
+    if entry is None or row.coverage != paper.coverage or row.weight_bits is None or row.weight_bits != row.act_bits:
+        return []
+    lines: list[tuple[str, ...]] = []
+    for column in grid.columns:
+        ours, theirs = grid.loss(row, column), _published_loss(paper, row.method, grid.scale, row.weight_bits, column)
+        if ours is not None and theirs is not None:
+            name = (row.method, row.bits, str(row.steps or 0), column.calibration, column.dataset)
+            lines.append((*name, f"{theirs:.2f}", f"{ours:.2f}", f"{ours - theirs:+.2f}"))
+    return lines
+
+
+def _published_loss(paper: PaperTable, method: str, scale: int, bits: int, column: Column) -> float | None:
+    entry = next(one for one in paper.rows if one.method == method)
+    figure = paper.figure(entry, scale, bits, column.dataset)
+    origin = paper.float_figure(scale, column.dataset)
+    return None if figure is None or origin is None else origin.psnr - figure.psnr
+
+
+def _ablation(paper: PaperTable) -> str:
+    """The paper's ablations as losses; ours stand under their own heading with their settings."""
+    rows = []
+    for row in ablation_rows():
+        origin = paper.float_figure(row.scale, row.dataset)
+        if origin is not None:
+            rows.append((row.factor, row.setting, row.dataset, f"{row.psnr:.2f}", f"{origin.psnr - row.psnr:.2f}"))
+    columns = ("factor", "setting", "test set", "published PSNR-Y dB", "published loss dB")
+    return section(f"{paper.title} (published)", table(columns, rows), level=3)
+
+
+def size_table(records: Iterable[Record]) -> str:
+    """Bytes of the packed files, which depend on widths and coverage and hardly on the method."""
+    sizes: dict[tuple[str, int, str, str], set[int]] = {}
+    for record in records:
+        if record.bytes is not None:
+            bits = "-" if record.weight_bits is None else f"w{record.weight_bits}a{record.act_bits}"
+            sizes.setdefault((record.network, record.scale, bits, record.coverage or "-"), set()).add(record.bytes)
+    rows = [
+        (network, f"x{scale}", bits, coverage, _span(found))
+        for (network, scale, bits, coverage), found in sorted(sizes.items(), key=lambda item: (item[0][:2], item[0][2]))
+    ]
+    return table(("network", "scale", "bits", "coverage", "bytes"), rows)
+
+
+def _span(sizes: set[int]) -> str:
+    low, high = min(sizes), max(sizes)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def speed_table(records: Sequence[Record]) -> str:
+    """Every time that was measured on purpose, with its machine; times of different machines do not compare."""
+    rows = []
+    for record in sorted({one.key(): one for one in records if one.kind == "speed"}.values(), key=_speed_order):
+        settings = ", ".join(f"{key}={value}" for key, value in record.settings.items())
+        bits = "-" if record.weight_bits is None else f"w{record.weight_bits}a{record.act_bits}"
+        machine = f"{record.machine.cpu}, {record.machine.cores} cores"
+        seconds = "-" if record.seconds is None else f"{record.seconds:.4g}"
+        rows.append((record.network, record.method, bits, settings or "-", seconds, machine))
+    return table(("network", "what", "bits", "how", "seconds", "machine"), rows)
+
+
+def _speed_order(record: Record) -> tuple[str, str, str]:
+    return record.network, record.method, str(dict(record.settings))

@@ -1,0 +1,113 @@
+"""The page of results and the README's table, composed from records; every number with what it was measured with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from intaglio.evaluate import PROTOCOL, Record, protocol_text
+from intaglio.results.figures import published_tables, size_table, speed_table
+from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
+from intaglio.results.markdown import section, table
+
+HEADLINE = "spine"
+"""The file of records that the README's table is made of."""
+
+_INTRODUCTION = (
+    "Generated from `results/*.jsonl` by `intaglio results build`; do not edit. Loss is PSNR-Y in dB below the float "
+    "network on the same test set. Every quantized row is the last iterate: nothing was chosen on a test set."
+)
+
+
+def results_page(files: Mapping[str, Sequence[Record]]) -> str:
+    """The whole page from the records of each file by its stem; files in alphabetical order, the headline first."""
+    names = sorted(files, key=lambda name: (name != HEADLINE, name))
+    everything = [record for name in names for record in files[name]]
+    parts = [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in names]
+    parts += [
+        section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
+        section("Bytes on disk", size_table(everything)),
+        section("Speed", speed_table(everything)),
+    ]
+    return "\n\n".join(("# Results", _INTRODUCTION, *(part for part in parts if part))) + "\n"
+
+
+def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
+    """The headline for the README: the first network of the headline's file; empty where there is none."""
+    found = grids(files.get(HEADLINE, ()))
+    return _accuracy(found[0]) if found else ""
+
+
+def _accuracy(grid: Grid) -> str:
+    """PSNR-Y / SSIM-Y (loss) of every row, test sets side by side, calibration sets beside each other."""
+    varied = _varied(grid.rows)
+    columns = ("method", "bits", "coverage", "weights", "steps", "seed", *(("settings",) if varied else ()))
+    rows = [
+        (
+            *(row.method, row.bits, row.coverage or "-", row.granularity or "-", _number(row.steps), _number(row.seed)),
+            *((_settings_text(row, varied),) if varied else ()),
+            *(_cell(grid, row, column) for column in grid.columns),
+        )
+        for row in grid.rows
+    ]
+    titles = (*columns, *(f"{column.dataset}, {column.calibration}".rstrip(", ") for column in grid.columns))
+    return section(f"{grid.network}, x{grid.scale}", _caption(grid), table(titles, rows), _footnotes(grid), level=3)
+
+
+def _caption(grid: Grid) -> str:
+    return (
+        "PSNR-Y dB / SSIM-Y (loss against float dB); columns name test set and calibration set. "
+        f"Float weights sha256 {grid.weights_sha256[:16]}. Protocol `{PROTOCOL}`: {protocol_text(grid.scale)}."
+    )
+
+
+def _cell(grid: Grid, row: Row, column: Column) -> str:
+    record = row.records.get(column)
+    if record is None or record.psnr_y is None or record.ssim_y is None:
+        return "-"
+    loss = grid.loss(row, column)
+    shown = "" if loss is None or row.method == FLOAT else f" ({loss:.2f})"
+    return f"{record.psnr_y:.2f} / {record.ssim_y:.4f}{shown}"
+
+
+def _footnotes(grid: Grid) -> str:
+    lines = [f"- calibration {text}" for text in grid.calibrations.values()]
+    shared: dict[str, None] = {}
+    for row in grid.rows:
+        if row.method not in REFERENCES:
+            shared[f"- {row.method}: settings {_plain(row.settings)}"] = None
+    engines = sorted({str(record.extra["engine"]) for record in _records(grid) if "engine" in record.extra})
+    lines += [*shared, *((f"- measured by: {', '.join(engines)}",) if engines else ())]
+    return "\n".join(lines)
+
+
+def _records(grid: Grid) -> list[Record]:
+    return [record for row in grid.rows for record in row.records.values()]
+
+
+def _varied(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The settings that differ between rows of one method and width."""
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        for key, value in _parsed(row.settings).items():
+            seen.setdefault((row.method, row.bits, key), set()).add(str(value))
+    return tuple(sorted({key for (_, _, key), values in seen.items() if len(values) > 1}))
+
+
+def _settings_text(row: Row, keys: Sequence[str]) -> str:
+    values = _parsed(row.settings)
+    return ", ".join(f"{key}={values[key]}" for key in keys if key in values) or "-"
+
+
+def _plain(settings: str) -> str:
+    return ", ".join(f"{key}={value}" for key, value in _parsed(settings).items()) or "none"
+
+
+def _parsed(settings: str) -> dict[str, object]:
+    found = json.loads(settings)
+    assert isinstance(found, dict)
+    return found
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
