@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from intaglio.bench.alone import measure_alone
@@ -44,7 +45,7 @@ def test_breakdown_covers_every_operation() -> None:
 class _Nearest(nn.Module):
     """A stand-in network: enlarges by repetition."""
 
-    def forward(self, x):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
