@@ -49,9 +49,9 @@ def time_in_turn(
     Ratios between them are of one run of the machine: quote those, not the seconds. `advance` is called after every
     counted call with its name.
 
-    >>> ticks = iter(range(100))
+    >>> ticks = iter(0.5 * tick for tick in range(100))
     >>> time_in_turn({"a": list, "b": list}, rounds=2, clock=lambda: next(ticks))["a"].seconds
-    (1, 1)
+    (0.5, 0.5)
     """
     for _ in range(warmup):
         for run in runs.values():

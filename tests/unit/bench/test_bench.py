@@ -21,9 +21,9 @@ from intaglio.runtime.engine import Engine
 def test_callables_take_turns_and_warm_up_is_not_counted() -> None:
     order: list[str] = []
     runs = {name: (lambda name=name: order.append(name)) for name in ("a", "b")}
-    latencies = time_in_turn(runs, rounds=3, warmup=1, clock=itertools.count().__next__)
+    latencies = time_in_turn(runs, rounds=3, warmup=1, clock=itertools.count(0.0, 1.0).__next__)
     assert order == ["a", "b"] * 4
-    assert all(latency.seconds == (1, 1, 1) for latency in latencies.values())
+    assert all(latency.seconds == (1.0, 1.0, 1.0) for latency in latencies.values())
 
 
 def test_latency_quotes_the_median() -> None:
