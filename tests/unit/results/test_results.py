@@ -1,0 +1,117 @@
+"""Generated texts: their content, that they are deterministic, that staleness is found. Figures are made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from intaglio.cli import main
+from intaglio.errors import OutputError, RecordError
+from intaglio.evaluate import Calibration, Machine, Record, append_records
+from intaglio.results import START, STOP, build, readme_table, results_page, stale
+
+MACHINE = Machine("cpu", 2, ())
+PHOTOS, DRAWN = Calibration("div2k_lr", "a" * 64, 90), Calibration("synthetic", "b" * 64, 32)
+
+
+def accuracy(method: str, psnr: float, calibration: Calibration | None = None, **more: object) -> Record:
+    """A record of SwinIR-light x2 on Set5 with a made-up figure."""
+    bits = {} if calibration is None else {"weight_bits": 4, "act_bits": 4, "coverage": "paper", "steps": 0, "seed": 0}
+    fields = {
+        **bits,
+        "kind": "accuracy",
+        "network": "SwinIR-light x2 photos",
+        "scale": 2,
+        "weights_sha256": "c" * 64,
+        "dataset": "Set5",
+        "ssim_y": 0.9,
+        "machine": MACHINE,
+        "calibration": calibration,
+        **more,
+    }
+    return Record(method=method, psnr_y=psnr, **fields)  # type: ignore[arg-type]
+
+
+RECORDS = [
+    accuracy("dobi", 36.5, PHOTOS, bytes=900_000, extra={"engine": "native (avx2)"}),
+    accuracy("float", 37.0),
+    accuracy("dobi", 36.25, DRAWN, bytes=900_000),
+    accuracy("2dquant", 36.75, PHOTOS, steps=300, settings={"batch": 4}),
+    Record(
+        "speed", "SwinIR-light x2 photos", 2, "bound search", settings={"of": "intaglio"}, seconds=1.5, machine=MACHINE
+    ),
+]
+
+
+def test_headline_has_losses_and_calibrations_side_by_side() -> None:
+    text = readme_table({"spine": RECORDS})
+    lines = text.splitlines()
+    (head,) = (line for line in lines if line.startswith("| method"))
+    assert head.endswith("| Set5, div2k_lr | Set5, synthetic |")
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    assert [row.split(" | ")[0] for row in rows] == ["| float", "| dobi", "| 2dquant"]
+    assert rows[0].endswith("| 37.00 / 0.9000 | 37.00 / 0.9000 |")
+    assert rows[1].endswith("| 36.50 / 0.9000 (0.50) | 36.25 / 0.9000 (0.75) |")
+    assert "| w4a4 | paper | - | 300 | 0 |" in rows[2]
+    assert rows[2].endswith("| 36.75 / 0.9000 (0.25) | - |")
+    assert "- 2dquant: settings batch=4" in lines
+    assert "- calibration div2k_lr (90 pictures, sha256 aaaaaaaaaaaa)" in lines
+
+
+def test_page_sets_losses_beside_published_ones() -> None:
+    page = results_page({"spine": RECORDS})
+    # Table 3 of 2DQuant: 38.15 float, 37.44 DOBI, 37.87 2DQuant at 4 bits on Set5.
+    assert "| dobi | w4a4 | 0 | div2k_lr | Set5 | 0.71 | 0.50 | -0.21 |" in page
+    assert "| 2dquant | w4a4 | 300 | div2k_lr | Set5 | 0.28 | 0.25 | -0.03 |" in page
+    assert "| SwinIR-light x2 photos | x2 | w4a4 | paper | 900,000 |" in page
+    assert "| SwinIR-light x2 photos | bound search | - | of=intaglio | 1.5 | cpu, 2 cores |" in page
+
+
+def test_later_record_of_a_cell_replaces_the_earlier() -> None:
+    assert "36.60 / 0.9000 (0.40)" in readme_table({"spine": [*RECORDS, accuracy("dobi", 36.6, PHOTOS)]})
+
+
+def test_settings_that_differ_become_a_column() -> None:
+    more = accuracy("2dquant", 36.7, PHOTOS, steps=300, settings={"batch": 8})
+    rows = [line for line in readme_table({"spine": [*RECORDS, more]}).splitlines() if line.startswith("| 2dquant")]
+    assert [row.split(" | ")[6] for row in rows] == ["batch=4", "batch=8"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with records and a README."""
+    for folder in ("results", "docs"):
+        (tmp_path / folder).mkdir()
+    append_records(tmp_path / "results" / "spine.jsonl", RECORDS)
+    (tmp_path / "README.md").write_text(f"# Title\n\n{START}\nold\n{STOP}\n\nEnd.\n")
+    return tmp_path
+
+
+def test_build_then_check(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "build", "--root", str(root), "--check"]) == 1
+    assert "stale" in capsys.readouterr().out
+    assert "old" in (root / "README.md").read_text(), "--check wrote something"
+    assert main(["results", "build", "--root", str(root)]) == 0
+    assert main(["results", "build", "--root", str(root), "--check"]) == 0
+    readme = (root / "README.md").read_text()
+    assert readme.startswith(f"# Title\n\n{START}\n### SwinIR-light x2 photos")
+    assert readme.endswith(f"{STOP}\n\nEnd.\n")
+    append_records(root / "results" / "spine.jsonl", [accuracy("minmax", 30.0, PHOTOS)])
+    assert set(stale(root)) == {root / "README.md", root / "docs" / "results.md"}
+
+
+def test_order_of_files_and_equal_input_give_equal_bytes(root: Path) -> None:
+    build(root)
+    first = (root / "docs" / "results.md").read_bytes()
+    (root / "docs" / "results.md").unlink()
+    build(root)
+    assert (root / "docs" / "results.md").read_bytes() == first
+
+
+def test_readme_without_marks_and_folder_without_records_are_refused(root: Path, tmp_path: Path) -> None:
+    (root / "README.md").write_text("# Title\n")
+    with pytest.raises(OutputError, match="no place for the results"):
+        build(root)
+    with pytest.raises(RecordError, match="no folder"):
+        build(tmp_path / "nowhere")
