@@ -1,0 +1,46 @@
+"""``intaglio report``: one self-contained HTML page about a model or about records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from intaglio.cli.upscale import BackendName
+
+
+def report(
+    model: Annotated[Path, typer.Argument(help="Packed model; or a .jsonl file or run folder, for its records alone.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML page to write.")] = Path("report.html"),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="The float checkpoint: adds artifacts, sites and distributions (needs torch).")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder that holds the test sets: Set5/HR/*.png and so on.")] = None,
+    test_set: Annotated[str, typer.Option("--set", help="The test set.")] = "Set5",
+    picture: Annotated[
+        str | None, typer.Option(help="The picture to show, by name; default the one that lost most.")
+    ] = None,
+    records: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.jsonl", help="Records to show beside it; repeatable.")
+    ] = None,
+    sites: Annotated[bool, typer.Option(help="Measure each site alone (about a minute for SwinIR-light).")] = True,
+    backend: Annotated[BackendName, typer.Option(help="What runs the packed model.")] = BackendName.AUTO,
+    threads: Annotated[int | None, typer.Option(help="Threads of the native core; default all processors.")] = None,
+) -> None:
+    """Write one HTML page, without any other file or network: figures, plots, sites, slider, artifacts, provenance.
+
+    Example: intaglio report swinir.w4a4-2dquant.intaglio --checkpoint swinir.pth --data testsets -o report.html
+    """
+    from intaglio.cli.output import require_place
+
+    require_place(output)
+    if model.is_dir() or model.suffix == ".jsonl":
+        from intaglio.cli.report_records import report_records
+
+        report_records(model, output)
+        return
+    from intaglio.cli.reporting import Request, report_model
+
+    request = Request(model, checkpoint, data, test_set, picture, tuple(records or ()), sites)
+    report_model(request, output, backend=backend.value, threads=threads)
