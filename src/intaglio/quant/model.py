@@ -114,7 +114,9 @@ def wrap(network: nn.Module, spec: QuantSpec) -> QuantModel:
 
 def _twin(module: nn.Module) -> QuantLayer:
     if is_product(module):
-        return QuantMatMul()
+        twin = getattr(module, "twin", QuantMatMul)()
+        assert isinstance(twin, QuantLayer)
+        return twin
     if isinstance(module, nn.Conv2d):
         return QuantConv2d(module)
     assert isinstance(module, nn.Linear)

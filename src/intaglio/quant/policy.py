@@ -49,12 +49,17 @@ def is_product(module: nn.Module) -> bool:
 
 
 def covered(network: nn.Module, coverage: Coverage) -> Iterator[tuple[str, nn.Module]]:
-    """Paths and modules that `coverage` quantizes, in the order of registration.
+    """Paths and modules that `coverage` quantizes, in the order of registration, but for those that the
+    network names by ``left_float()``.
 
     Raises: SpecError where `paper` coverage would quantize nothing (remedy: full coverage).
     """
     found = False
+    left_float_of = getattr(network, "left_float", None)
+    left_float = frozenset(left_float_of()) if callable(left_float_of) else frozenset()
     for path, module in network.named_modules():
+        if path in left_float:
+            continue
         is_conv = isinstance(module, nn.Conv2d) and coverage is Coverage.FULL
         if isinstance(module, nn.Linear) or is_product(module) or is_conv:
             found = True
