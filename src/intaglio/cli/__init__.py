@@ -52,6 +52,6 @@ def _interrupted() -> int:
 
 
 def _hang_up() -> int:
-    # The reader of our output has gone (``intaglio methods | head``); the interpreter must not find out once more at exit.
+    # The reader of our output has gone (``intaglio methods | head``); the interpreter must not find out again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1

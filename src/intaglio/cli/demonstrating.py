@@ -28,9 +28,8 @@ def run_demo(folder: Path, iterations: int | None, json: Path | None) -> None:
         f"drawn pictures, no data. All of it took {duration_text(shown.seconds)}."
     )
     files = shown.files
-    say(
-        f"\nwritten: {files['packed']}\n         {files['upscaled']} (from {files['small']})\n         {files['comparison']}"
-    )
+    say(f"\nwritten: {files['packed']}")
+    say(f"         {files['upscaled']}, from {files['small']}")
     say(f"look at: {files['comparison']}")
     say(f"try:     intaglio upscale {files['packed']} your-picture.png")
     say(f"         intaglio inspect {files['packed']}")

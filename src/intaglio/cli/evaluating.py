@@ -37,8 +37,9 @@ def run_evaluation(
     say(f"protocol: {protocol_text(scale)}")
     if records is not None:
         append_records(records, [record_of(opened, one, ensemble=ensemble) for one in evaluations])
-    sets_found = [_figures(one) for one in evaluations]
-    write_json(json, {"model": opened.label, "scale": scale, "ensemble": ensemble, "sets": sets_found})
+    about = {"model": opened.label, "network": opened.network, "scale": scale, "ensemble": ensemble}
+    about |= {"runs_on": opened.runs_on, "protocol": protocol_text(scale)}
+    write_json(json, about | {"sets": [_figures(one) for one in evaluations]})
 
 
 def record_of(opened: Opened, evaluation: Evaluation, *, ensemble: bool) -> Record:

@@ -46,7 +46,7 @@ def run_quantize(
 
 
 def library_recipe(asked: RecipeFile) -> Recipe:
-    """The recipe as the library takes it. Raises: SpecError or MethodError, with the remedy, before any work is done."""
+    """The recipe as the library takes it. Raises: SpecError or MethodError before any work is done."""
     make_method(asked.method, asked.settings)
     if asked.remainder not in tuple(Remainder):
         raise SpecError(f"remainder {asked.remainder!r} is unknown; choose {' or '.join(Remainder)}.")
@@ -68,7 +68,7 @@ def calibration_set(table: CalibrationTable) -> CalibrationSet:
 
 
 def _check(engraving: Engraving, progress: Progress) -> CheckReport:
-    """Compare program and simulator on one drawn picture. Raises: LoweringError if they differ by more than rounding."""
+    """Compare program and simulator on one drawn picture. Raises: LoweringError if more than rounding differs."""
     with progress.stage("check", 1) as advance:
         picture = calibration_pictures(1, _CHECK_SIZE, seed=engraving.recipe.seed)[0]
         report = check(simulator(engraving.model, engraving.recipe.remainder), engraving.program, picture)
