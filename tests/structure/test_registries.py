@@ -13,7 +13,6 @@ from intaglio.methods import METHODS
 from intaglio.packed.schema import OPS
 from intaglio.runtime.reference import KERNELS
 
-
 AS_2DQUANT = "as `2dquant`"
 """What a page says of settings that are described on that method's page."""
 
