@@ -39,7 +39,9 @@ def load_foreign(path: str | Path) -> ForeignModel:
     try:
         model = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(state))
     except (spandrel.UnsupportedModelError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"spandrel knows no architecture of {path} ({type(error).__name__}).") from error
+        raise CheckpointError(
+            f"spandrel cannot load {path} ({_first_line(error)}); use a checkpoint of an architecture that it lists."
+        ) from error
     return ForeignModel(model.model.eval(), str(model.architecture.id), int(model.scale), int(model.input_channels))
 
 
@@ -48,8 +50,11 @@ def _spandrel() -> ModuleType:
         return importlib.import_module("spandrel")
     except (ImportError, RuntimeError) as error:
         # A torchvision that was built for another torch fails with RuntimeError, not with ImportError.
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CheckpointError(
-            f"spandrel cannot be imported ({reason}); install `intaglio[zoo]` with torch and torchvision of the same"
-            " variant (both for the CPU, say), or use a built-in architecture."
+            f"spandrel cannot be imported ({_first_line(error)}); install `intaglio[zoo]` with torch and torchvision of"
+            " the same variant (both for the CPU, say), or use a built-in architecture."
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".:")

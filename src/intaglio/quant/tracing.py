@@ -162,6 +162,8 @@ def is_one_sided(x: Float[Tensor, ...]) -> bool:
     >>> is_one_sided(torch.tensor([-0.1, 3.0])), is_one_sided(torch.tensor([-0.1, 0.3]))
     (True, False)
     """
+    if x.numel() == 0:
+        return False
     low, high = (float(end) for end in torch.aminmax(x.detach()))
     return low >= GELU_MINIMUM and -low <= TAIL_SHARE * high
 
