@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.analyze import analyze
 from intaglio.cli.bench import bench
 from intaglio.cli.demo import demo
 from intaglio.cli.eval import evaluate_model
@@ -45,6 +46,7 @@ for _name, _command in (
     ("upscale", upscale),
     ("eval", evaluate_model),
     ("inspect", inspect_model),
+    ("analyze", analyze),
     ("methods", list_methods),
     ("sweep", sweep),
     ("reproduce", reproduce),

@@ -1,0 +1,60 @@
+"""``intaglio analyze``: every analysis writes finite figures and pictures; wrong words are refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+from intaglio.arch.examples import random_network
+from intaglio.cli import main
+from intaglio.cli.analyze import Analysis
+from intaglio.cli.analyzing import ANALYSES
+
+QUICK = ["--set", "patches=1", "--set", "patch_size=16", "--patches", "1", "--size", "16", "--probes", "1"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    safetensors.torch.save_file(random_network("SwinIR").state_dict(), path)
+    return path
+
+
+def test_the_command_knows_every_analysis() -> None:
+    assert list(Analysis) == list(ANALYSES)
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_every_analysis_writes_figures_and_pictures(
+    analysis: str, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures.json"
+    words = ["analyze", analysis, str(checkpoint), *QUICK, "--pictures", str(tmp_path), "--json", str(out)]
+    assert main(words) == 0, capsys.readouterr().err
+    figures = json.loads(out.read_text())
+    assert figures["analysis"] == analysis
+    assert len(figures["weights_sha256"]) == 64
+    assert figures["operations"]["linear"] > 0 if analysis == "cost" else figures["sites"]
+    assert list(tmp_path.glob(f"{analysis}*.png"))
+    assert analysis in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["distributions", "--method", "dobi", "--method", "minmax"], "percentiles"),
+        (["sensitivity", "--size", "400"], "smaller patches"),
+        (["colour", "--outliers", "0"], "outliers"),
+        (["conditions", "--pictures", "nowhere"], "create it first"),
+        (["distributions", "--method", "unheard-of"], "no method"),
+    ],
+)
+def test_wrong_words(words: list[str], told: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["analyze", words[0], str(checkpoint), *QUICK, *words[1:]])
+    error = capsys.readouterr().err
+    assert status == 2
+    assert told in error
+    assert error.count("\n") == 1
