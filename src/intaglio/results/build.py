@@ -14,6 +14,8 @@ START = "<!-- results:start -->"
 STOP = "<!-- results:end -->"
 """What the README's table stands between."""
 
+NOTHING = "No results are committed yet."
+
 
 def build(root: Path) -> tuple[Path, ...]:
     """Write ``docs/results.md`` and the README's table of a repository from its ``results/*.jsonl``; returns what
@@ -52,4 +54,4 @@ def _spliced(readme: str, text: str, path: Path) -> str:
     _, stop, after = rest.partition(STOP)
     if not (start and stop):
         raise OutputError(f"{path} has no place for the results; add the lines {START} and {STOP}.")
-    return f"{before}{START}\n{text}\n{STOP}{after}" if text else f"{before}{START}\n{STOP}{after}"
+    return f"{before}{START}\n{text or NOTHING}\n{STOP}{after}"

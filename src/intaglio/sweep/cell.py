@@ -76,8 +76,10 @@ class Cell:
 
     @property
     def steps(self) -> int | None:
-        """Distillation iterations; None for a cell that quantizes nothing."""
-        return int(dict(self.settings).get("iterations", 0)) if self.quantizes else None
+        """Learning steps, however the method counts them; None for a cell that quantizes nothing."""
+        settings = dict(self.settings)
+        in_epochs = settings.get("epochs", 0) * settings.get("updates", 0)
+        return int(settings.get("iterations", in_epochs)) if self.quantizes else None
 
     @property
     def label(self) -> str:

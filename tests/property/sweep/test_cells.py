@@ -86,3 +86,10 @@ def test_time_left_scales_with_the_pace_and_ends_at_zero(seconds: list[float], w
         assert abs(outlook.left() - expected) <= 1e-9 * (1.0 + expected)
     assert outlook.left() == 0.0
     assert outlook.counts[State.DONE] == len(seconds)
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_steps_are_counted_in_iterations_or_in_epochs(count: int, updates: int) -> None:
+    assert replace(CELL, settings=(("iterations", count),)).steps == count
+    assert replace(CELL, settings=(("epochs", count), ("updates", updates))).steps == count * updates
+    assert replace(CELL, method="float").steps is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from intaglio.cli import main
 from intaglio.cli.reproducing import parse_checkpoints
 from intaglio.errors import MethodError, RecipeError
 from intaglio.published.paper import load_table
@@ -79,3 +81,20 @@ def test_own_checkpoints_are_named_by_scale() -> None:
     assert parse_checkpoints(["2=a.pth", "4=b=c.pth"]) == {2: "a.pth", 4: "b=c.pth"}
     with pytest.raises(RecipeError, match="SCALE=FILE"):
         parse_checkpoints(["a.pth"])
+
+
+def test_the_command_runs_a_part_and_shows_it_beside_the_paper(
+    workplace: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = workplace.records.with_name("figures.json")
+    folders = ("--checkpoints", workplace.folders.checkpoints, "--calibration", workplace.folders.calibration)
+    part = ("--scale", "2", "--bits", "4", "--data-set", "Set5", "--method", "minmax", "--set", "patch_size=8")
+    own = ("--checkpoint", "2=tiny.safetensors", "--calibration-set", "pictures", "--data", workplace.folders.data)
+    words = ("reproduce", "2dquant-table3", "--records", workplace.records, *folders, *part, *own, "--json", figures)
+    assert main([str(word) for word in words]) == 0
+    assert "34.39" in capsys.readouterr().out
+    (cell,) = json.loads(figures.read_text())["cells"]
+    assert cell["published"] == 34.39
+    assert cell["gap"] == pytest.approx(cell["ours_loss"] - cell["published_loss"])
+    assert main([str(word) for word in (*words, "--dry-run")]) == 0
+    assert "0 of 2 cells to do" in capsys.readouterr().out
