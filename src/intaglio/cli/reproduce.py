@@ -55,8 +55,8 @@ def reproduce(
     from intaglio.cli.output import require_place
     from intaglio.cli.recipe import parse_settings
     from intaglio.cli.reproducing import parse_checkpoints, run_reproduction
-    from intaglio.sweep import Folders, Store, default_limits
     from intaglio.published.paper import load_table
+    from intaglio.sweep import Folders, Store, default_limits
     from intaglio.sweep.reproduce import Choice, plan_reproduction
 
     require_place(records, json)
