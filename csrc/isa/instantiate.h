@@ -6,6 +6,7 @@
 #include "kernels/conv.h"
 #include "kernels/conv_matrix.h"
 #include "kernels/dot.h"
+#include "kernels/elementwise.h"
 
 namespace intaglio {
 

@@ -4,6 +4,7 @@
 #include "kernels/block_args.h"
 #include "kernels/conv_args.h"
 #include "kernels/dot_args.h"
+#include "kernels/elementwise_args.h"
 
 namespace intaglio {
 

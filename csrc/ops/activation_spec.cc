@@ -15,12 +15,15 @@ constexpr Name names[] = {
 
 }  // namespace
 
-ActivationSpec ActivationSpec::read(const OpSpec& spec, int64_t channels) {
+ActivationSpec ActivationSpec::read(const OpSpec& spec) {
   const std::string& wanted = spec.text("act");
   for (const auto& [text, act] : names) {
     if (wanted != text) continue;
-    if (act == Activation::prelu) return {act, spec.tensor("prelu", {channels})};
-    return {act, std::vector<float>(static_cast<size_t>(channels), act == Activation::leaky_relu ? spec.number("slope") : 0.0f)};
+    if (act == Activation::leaky_relu) return {act, {spec.number("slope")}};
+    if (act != Activation::prelu) return {act, {0.0f}};
+    const auto found = spec.floats.find("prelu");
+    if (found == spec.floats.end() || found->second.shape.size() != 1) spec.refuse("prelu has no list of slopes");
+    return {act, spec.tensor("prelu", {found->second.shape[0]})};
   }
   spec.refuse("the activation '" + wanted + "' is not one this engine knows");
 }

@@ -10,10 +10,13 @@ namespace intaglio {
 
 struct ActivationSpec {
   Activation act = Activation::none;
-  std::vector<float> slopes;  // one for each channel; zeros where the function has no slope
+  std::vector<float> slopes;  // of prelu, one for each channel; of all others, one
 
-  // From the attributes `act` and `slope`, and the tensor `prelu`, which has one slope for each of `channels`.
-  static ActivationSpec read(const OpSpec& spec, int64_t channels);
+  // From the attributes `act` and `slope`, and the tensor `prelu`.
+  static ActivationSpec read(const OpSpec& spec);
+
+  bool fits(int64_t channels) const { return act != Activation::prelu || slopes.size() == static_cast<size_t>(channels); }
+  float slope(int64_t channel) const { return slopes[act == Activation::prelu ? static_cast<size_t>(channel) : 0]; }
 };
 
 }  // namespace intaglio

@@ -97,6 +97,14 @@ struct CodesForm {
   }
 };
 
+// An activation with one slope for each output.
+ActivationSpec read_activation(const OpSpec& spec, const ConvGeometry& geometry) {
+  ActivationSpec activation = ActivationSpec::read(spec);
+  if (!activation.fits(geometry.out)) spec.refuse("prelu has slopes for another number of channels");
+  activation.slopes.resize(static_cast<size_t>(geometry.out), activation.slope(0));
+  return activation;
+}
+
 ConvGeometry read_geometry(const OpSpec& spec) {
   ConvGeometry geometry;
   geometry.in = static_cast<int>(spec.integer("in", 1, 4096));
@@ -117,7 +125,7 @@ bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int step
 std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
   const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
   const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-  ActivationSpec activation = ActivationSpec::read(spec, geometry.out);
+  ActivationSpec activation = read_activation(spec, geometry);
   if (kernels.conv_float_matrix && prefer_matrix(geometry, 2, 3, geometry.in)) {
     FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
     return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), std::move(form));
@@ -142,7 +150,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }
-  return std::make_unique<ConvOp<CodesForm>>(geometry, ActivationSpec::read(spec, geometry.out), std::move(form));
+  return std::make_unique<ConvOp<CodesForm>>(geometry, read_activation(spec, geometry), std::move(form));
 }
 
 }  // namespace

@@ -17,6 +17,16 @@ constexpr Entry entries[] = {
     {"window_block", make_window_block, 1, 1},
     {"add", make_add, 2, 2},
     {"conv2d", make_conv2d, 1, 1},
+    {"layer_norm", make_layer_norm, 1, 1},
+    {"mul", make_mul, 2, 2},
+    {"activation", make_activation, 1, 1},
+    {"pixel_shuffle", make_pixel_shuffle, 1, 1},
+    {"nearest", make_nearest, 1, 1},
+    {"bilinear", make_bilinear, 2, 2},
+    {"bilinear_scale", make_bilinear_scale, 1, 1},
+    {"global_mean", make_global_mean, 1, 1},
+    {"max_pool", make_max_pool, 1, 1},
+    {"concat", make_concat, 2, 8},
 };
 
 }  // namespace
