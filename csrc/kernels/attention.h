@@ -12,7 +12,7 @@ struct HeadView {
   const int32_t* q;        // [head_groups] vectors, `stride` words apart
   const int32_t* k;        // [head_groups][stride] words, one a key
   const int32_t* v;        // [head_dim][stride / 4] words, four keys each
-  const float* bias;       // [tokens] vectors, `stride` floats apart
+  const float* bias;       // of the first key
   const float* key_terms;  // [tokens]
   const float* value_terms;  // [head_dim]
   const float* region;     // [tokens] floats
@@ -26,7 +26,7 @@ inline constexpr float never = -1e30f;  // becomes code 0 on any grid
 
 // Scores in units of log2, one vector a key; returns their maximum. Terms that are the same for all keys cancel in the softmax and are left out.
 template <class V, bool Wide, bool Masked, int Groups, class Watch>
-inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& head, int tokens, int groups, float* scores, Watch&& watch) {
+inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* scores, Watch&& watch) {
   using F = typename V::F;
   using I = typename V::I;
   constexpr int held = Groups ? Groups : 1;
@@ -34,23 +34,26 @@ inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& h
   for (int c = 0; c < Groups; ++c) q[c] = V::load_i(head.q + static_cast<int64_t>(c) * head.stride);
   const F scale = V::set(args.score);
   F top[2] = {V::set(never), V::set(never)};
-#pragma GCC unroll 4
-  for (int t = 0; t < tokens; ++t) {
-    I acc = V::set_i(0);
-    if constexpr (Groups > 0) {
+  const float* bias = head.bias;
+  for (int ky = 0, t = 0; ky < window; ++ky, bias += args.bias_row) {
 #pragma GCC unroll 8
-      for (int c = 0; c < Groups; ++c) acc = V::template dot4<Wide>(acc, q[c], V::set_i(head.k[static_cast<int64_t>(c) * head.stride + t]));
-    } else {
-      for (int c = 0; c < groups; ++c) {
-        const int64_t at = static_cast<int64_t>(c) * head.stride;
-        acc = V::template dot4<Wide>(acc, V::load_i(head.q + at), V::set_i(head.k[at + t]));
+    for (int kx = 0; kx < window; ++kx, ++t) {
+      I acc = V::set_i(0);
+      if constexpr (Groups > 0) {
+#pragma GCC unroll 8
+        for (int c = 0; c < Groups; ++c) acc = V::template dot4<Wide>(acc, q[c], V::set_i(head.k[static_cast<int64_t>(c) * head.stride + t]));
+      } else {
+        for (int c = 0; c < groups; ++c) {
+          const int64_t at = static_cast<int64_t>(c) * head.stride;
+          acc = V::template dot4<Wide>(acc, V::load_i(head.q + at), V::set_i(head.k[at + t]));
+        }
       }
+      watch(t, acc);
+      F s = V::fma(V::convert(acc), scale, V::add(V::load(bias + kx * V::lanes), V::set(head.key_terms[t])));
+      if constexpr (Masked) s = V::add(s, V::where_different(V::set(head.region[t]), head.query_region, V::set(masked)));
+      top[kx & 1] = V::max(top[kx & 1], s);
+      V::store(scores + t * V::lanes, s);
     }
-    watch(t, acc);
-    F s = V::fma(V::convert(acc), scale, V::add(V::load(head.bias + static_cast<int64_t>(t) * head.stride), V::set(head.key_terms[t])));
-    if constexpr (Masked) s = V::add(s, V::where_different(V::set(head.region[t]), head.query_region, V::set(masked)));
-    top[t & 1] = V::max(top[t & 1], s);
-    V::store(scores + t * V::lanes, s);
   }
   return V::max(top[0], top[1]);
 }

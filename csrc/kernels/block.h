@@ -145,31 +145,49 @@ struct BlockRun {
     }
   }
 
-  template <bool Masked>
-  void attend_head(int h, int g) {
+  HeadView<V> head_view(int h, int g) const {
     const int64_t group = static_cast<int64_t>(h) * shape.head_groups * padded;
-    const HeadView<V> head{q + group + g * V::lanes, k + group, v + static_cast<int64_t>(h) * shape.head_dim * (padded / 4),
-                           args.attention.bias + static_cast<int64_t>(h) * shape.tokens * padded + g * V::lanes,
-                           key_terms + static_cast<int64_t>(h) * padded, value_terms + h * shape.head_dim, region,
-                           V::load(region + g * V::lanes), padded};
+    return {q + group + g * V::lanes,
+            k + group,
+            v + static_cast<int64_t>(h) * shape.head_dim * (padded / 4),
+            args.attention.bias + h * args.attention.bias_head + g * args.attention.bias_group,
+            key_terms + static_cast<int64_t>(h) * padded,
+            value_terms + h * shape.head_dim,
+            region,
+            V::load(region + g * V::lanes),
+            padded};
+  }
+
+  // Codes of the attention map of one vector of queries; returns their sums.
+  template <bool Masked>
+  F attention_map(int h, int g, const HeadView<V>& head, int32_t* words) {
     const F top = scores_of<Masked>(head, [&](int key, I acc) { watch.score(h, g, key, acc); });
     watch.lap(Phase::scores);
     const F sum = exponentials<V>(scores, shape.tokens, padded, top);
-    const F map_sums = map_codes<V>(args.attention, scores, padded, sum, map_words);
-    watch.map_codes(h, g, map_words);
+    const F map_sums = map_codes<V>(args.attention, scores, padded, sum, words);
+    watch.map_codes(h, g, words);
     watch.lap(Phase::softmax);
+    return map_sums;
+  }
+
+  int32_t* context_of(int h, int g) const { return context + static_cast<int64_t>(h) * shape.head_groups * padded + g * V::lanes; }
+
+  template <bool Masked>
+  void attend_head(int h, int g) {
+    const HeadView<V> head = head_view(h, g);
+    const F map_sums = attention_map<Masked>(h, g, head, map_words);
     auto see = [&](int c, I acc) { watch.sum(Sum::context, h * shape.head_dim + c, shape.dim, g, acc); };
-    head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, context + group + g * V::lanes, padded, see);
+    head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, context_of(h, g), padded, see);
     watch.lap(Phase::context);
   }
 
   template <bool Masked, class See>
   F scores_of(const HeadView<V>& head, See&& see) {
     switch (shape.head_groups) {
-      case 2: return head_scores<V, Wide, Masked, 2>(args.attention, head, shape.tokens, 2, scores, see);
-      case 3: return head_scores<V, Wide, Masked, 3>(args.attention, head, shape.tokens, 3, scores, see);
-      case 8: return head_scores<V, Wide, Masked, 8>(args.attention, head, shape.tokens, 8, scores, see);
-      default: return head_scores<V, Wide, Masked, 0>(args.attention, head, shape.tokens, shape.head_groups, scores, see);
+      case 2: return head_scores<V, Wide, Masked, 2>(args.attention, head, shape.window, 2, scores, see);
+      case 3: return head_scores<V, Wide, Masked, 3>(args.attention, head, shape.window, 3, scores, see);
+      case 8: return head_scores<V, Wide, Masked, 8>(args.attention, head, shape.window, 8, scores, see);
+      default: return head_scores<V, Wide, Masked, 0>(args.attention, head, shape.window, shape.head_groups, scores, see);
     }
   }
 

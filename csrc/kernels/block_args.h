@@ -39,7 +39,9 @@ struct NormArgs {
 };
 
 struct AttentionArgs {
-  const float* bias = nullptr;  // [head][key][query], times log2(e)
+  // Relative position bias times log2(e): the vector for token group g and the key (ky, kx) is at bias + head * bias_head + g * bias_group + ky * bias_row + kx * lanes.
+  const float* bias = nullptr;
+  int64_t bias_head = 0, bias_group = 0, bias_row = 0;
   float score = 0.0f;           // step_q * step_k * log2(e)
   float key_sum = 0.0f;         // of the sum of a key's codes, times log2(e)
   int32_t key_shift = 0;        // exclusive-or mask that turns codes of k into signed codes

@@ -42,14 +42,16 @@ struct Window {
   }
 };
 
-// A copy of `count` floats; rows of the usual window become one or two vector moves.
 template <class V>
 inline void copy_row(float* to, const float* from, int count) {
-  if (count == 8) {
-    __builtin_memcpy(to, from, 8 * sizeof(float));
-  } else {
-    for (int i = 0; i < count; ++i) to[i] = from[i];
-  }
+  for (int i = 0; i < count; ++i) to[i] = from[i];
+}
+
+// One row of `Count` tokens of every channel: a vector move each.
+template <class V, int Count>
+inline void copy_rows(float* to, int64_t to_stride, const float* from, int64_t from_stride, int channels) {
+#pragma GCC unroll 4
+  for (int c = 0; c < channels; ++c, to += to_stride, from += from_stride) __builtin_memcpy(to, from, Count * sizeof(float));
 }
 
 // x: [dim][padded] tokens in raster order.
@@ -58,6 +60,10 @@ inline void load_window(const Window<V>& window, float* x, int padded) {
   const BlockShape& shape = window.args.shape;
   for (int ty = 0; ty < shape.window; ++ty) {
     const float* row = window.row(ty);
+    if (window.before_wrap == 8 && shape.window == 8) {
+      copy_rows<V, 8>(x + ty * 8, padded, row, window.args.plane, shape.dim);
+      continue;
+    }
     for (int c = 0; c < shape.dim; ++c, row += window.args.plane) {
       float* to = x + static_cast<int64_t>(c) * padded + ty * shape.window;
       copy_row<V>(to, row, window.before_wrap);
@@ -73,6 +79,10 @@ inline void store_window(const Window<V>& window, const float* x, int padded) {
   const BlockShape& shape = window.args.shape;
   for (int ty = 0; ty < shape.window; ++ty) {
     float* row = window.row(ty);
+    if (window.before_wrap == 8 && shape.window == 8) {
+      copy_rows<V, 8>(row, window.args.plane, x + ty * 8, padded, shape.dim);
+      continue;
+    }
     for (int c = 0; c < shape.dim; ++c, row += window.args.plane) {
       const float* from = x + static_cast<int64_t>(c) * padded + ty * shape.window;
       copy_row<V>(row, from, window.before_wrap);

@@ -73,7 +73,8 @@ class OutputOp final : public Op {
           const float* source = in.row(c, y);
           const float mean = mean_[static_cast<size_t>(c)];
           for (int64_t x = 0; x < result.w; ++x) {
-            const float value = std::clamp(source[x] / range_ + mean, 0.0f, 1.0f) * 255.0f;
+            const float unit = source[x] / range_ + mean;
+            const float value = unit > 0.0f ? (unit < 1.0f ? unit : 1.0f) * 255.0f : 0.0f;  // NaN becomes black
             row[3 * x + c] = static_cast<uint8_t>((value + 12582912.0f) - 12582912.0f);
           }
         }

@@ -49,7 +49,6 @@ WindowBlock::WindowBlock(const OpSpec& spec, const KernelTable& kernels) : kerne
   args_.q_norm = q_norm_.args(), args_.k_norm = k_norm_.args(), args_.v_norm = v_norm_.args(), args_.fc1_norm = fc1_norm_.args();
   args_.shared_input = spec.grid("q.input") == spec.grid("k.input") && spec.grid("q.input") == spec.grid("v.input");
   args_.q = q_.args(), args_.k = k_.args(), args_.v = v_.args(), args_.proj = proj_.args(), args_.fc1 = fc1_.args(), args_.fc2 = fc2_.args();
-  args_.attention.bias = bias_.data();
 }
 
 WindowBlock::Norm WindowBlock::pack_norm(const OpSpec& spec, const std::vector<float>& rows, int row, const std::string& role) const {
@@ -120,19 +119,31 @@ void WindowBlock::pack_attention(const OpSpec& spec) {
   check_reach(spec, "proj.input", out, static_cast<double>(shape_.tokens) * magnitude(map) * magnitude(v));
 }
 
+// The bias depends on the differences of rows and columns only. Where a vector of queries is made of whole rows of the window, one vector for each difference
+// of rows (between the first of them and the key's) and column of the key serves all of them, which keeps a head's bias in the first-level cache.
 void WindowBlock::pack_bias(const OpSpec& spec) {
-  const int64_t w = shape_.window, side = 2 * w - 1, tokens = shape_.tokens, padded = static_cast<int64_t>(shape_.token_groups) * kernels_.lanes;
+  const int64_t w = shape_.window, side = 2 * w - 1, lanes = kernels_.lanes;
   const auto& table = spec.tensor("table", {side * side, shape_.heads});
-  bias_.assign(static_cast<size_t>(shape_.heads * tokens * padded), 0.0f);
+  const bool whole_rows = lanes % w == 0;
+  const int64_t rows = lanes / w;
+  AttentionArgs& args = args_.attention;
+  args.bias_row = whole_rows ? -w * lanes : w * lanes;
+  args.bias_group = whole_rows ? rows * w * lanes : static_cast<int64_t>(shape_.tokens) * lanes;
+  const int64_t first = whole_rows ? (w - 1) * w * lanes : 0;  // of the key in the first row
+  args.bias_head = first + shape_.token_groups * args.bias_group + (whole_rows ? 0 : w * w * lanes);
+  bias_.assign(static_cast<size_t>(shape_.heads * args.bias_head), 0.0f);
   for (int64_t h = 0; h < shape_.heads; ++h) {
-    for (int64_t key = 0; key < tokens; ++key) {
-      float* row = &bias_[static_cast<size_t>((h * tokens + key) * padded)];
-      for (int64_t query = 0; query < tokens; ++query) {
-        const int64_t index = (query / w - key / w + w - 1) * side + query % w - key % w + w - 1;
-        row[query] = static_cast<float>(table[static_cast<size_t>(index * shape_.heads + h)] * log2_e);
+    for (int64_t query = 0; query < shape_.tokens; ++query) {
+      float* at = bias_.data() + h * args.bias_head + first + query / lanes * args.bias_group + query % lanes;
+      for (int64_t ky = 0; ky < w; ++ky) {
+        for (int64_t kx = 0; kx < w; ++kx) {
+          const int64_t index = (query / w - ky + w - 1) * side + query % w - kx + w - 1;
+          at[ky * args.bias_row + kx * lanes] = static_cast<float>(table[static_cast<size_t>(index * shape_.heads + h)] * log2_e);
+        }
       }
     }
   }
+  args.bias = bias_.data() + first;
 }
 
 Shape WindowBlock::shape(const Operands& operands) const {

@@ -1,7 +1,7 @@
 """The native transformer block against the reference, on every instruction set that this machine runs.
 
 Integers are held to ``==``: the sums of a traced run against numpy's sums of the codes of the same run. Codes are held
-stage by stage: each against the exact value that follows from the codes before it, within half a step and rounding noise.
+stage by stage: each against the exact value that follows from the codes before it, within half a step and rounding.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from intaglio.packed.schema import BLOCK_WEIGHTS
 from intaglio.runtime import native
 from intaglio.runtime.reference.block import cut_windows, join_windows, region_map, relative_index
 
-
 EPSILON = 2.0**-23
 ERF = np.vectorize(math.erf, otypes=[np.float64])
 RUNNABLE = [one.name for one in native.machine().sets if one.runnable]
-SITES = ("q.input", "k.input", "v.input", "scores.a", "scores.b", "context.b", "context.a", "proj.input", "fc1.input", "fc2.input")  # fmt: skip
+SITES = (
+    "q.input", "k.input", "v.input", "scores.a", "scores.b", "context.b", "context.a",
+    "proj.input", "fc1.input", "fc2.input",
+)  # fmt: skip
 SUMS = ("q", "k", "v", "scores", "context", "proj", "fc1", "fc2")
 
 # (dim, heads, window, bits of weights, bits of activations, rows, columns of windows): each breaks another tiling.
@@ -53,9 +55,10 @@ class Traced:
 
 def blocks(seed: int, shape: tuple[int, ...], lower: float | None = None) -> list[Op]:
     dim, heads, window, bits, act_bits, _, _ = shape
+    rng, per_channel = np.random.default_rng(seed), bool(seed % 2)
     program = random_program(
-        np.random.default_rng(seed), bits=bits, act_bits=act_bits, dim=dim, heads=heads, window=window, per_channel=bool(seed % 2)
-    )  # fmt: skip
+        rng, bits=bits, act_bits=act_bits, dim=dim, heads=heads, window=window, per_channel=per_channel
+    )
     found = [op for op in program.ops if op.kind == "window_block"]
     return found if lower is None else [_attention_from(op, lower) for op in found]
 
@@ -148,7 +151,7 @@ class Stages:
     def result(self) -> tuple[np.ndarray, float]:
         value, noise = self.linear("fc2")
         tokens = self.middle + value
-        joined = join_windows(tokens, self.window, self.height, self.width)
+        joined = join_windows(tokens.astype(np.float32), self.window, self.height, self.width)
         size = np.abs(tokens).max() + np.abs(self.middle).max()
         return np.roll(joined, (self.shift, self.shift), axis=(1, 2)), noise + self.linear("proj")[
             1

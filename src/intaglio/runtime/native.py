@@ -5,6 +5,7 @@ Choosing between the core and the reference is `engine.py`; meaning is `referenc
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import dataclass
 from types import ModuleType
@@ -42,15 +43,13 @@ class Machine:
 def core() -> ModuleType:
     """The extension module.
 
-    Raises: EngineError if it is not built (remedy: install the package with a C++20 compiler at hand, or use the reference).
+    Raises: EngineError if it is not built (remedy: install the package with a C++20 compiler, or use the reference).
     """
     try:
-        from intaglio.runtime import _core
+        return importlib.import_module("intaglio.runtime._core")
     except ImportError as error:
-        raise EngineError(
-            f"the native core cannot be loaded ({error}); run `pip install .` with a C++20 compiler, or choose backend='reference'."
-        ) from error
-    return _core
+        remedy = "run `pip install .` with a C++20 compiler, or choose backend='reference'"
+        raise EngineError(f"the native core cannot be loaded ({error}); {remedy}.") from error
 
 
 def machine() -> Machine:
@@ -63,7 +62,9 @@ def machine() -> Machine:
     if forced not in ("", "auto"):
         allowed = [one.name for one in sets if one.runnable]
         if forced not in allowed:
-            raise EngineError(f"{ISA_VARIABLE} asks for {forced!r}, but this machine runs {', '.join(allowed)}; choose one of those.")
+            raise EngineError(
+                f"{ISA_VARIABLE} asks for {forced!r}, but this machine runs {', '.join(allowed)}; choose one of those."
+            )
         return Machine(sets, forced, f"{ISA_VARIABLE} asks for it")
     chosen = [one for one in sets if one.runnable][-1]
     return Machine(sets, chosen.name, f"the fastest that this machine runs (needs {chosen.needs})")
@@ -144,7 +145,9 @@ def _attr(value: Attr) -> int | float | str | list[float]:
 
 def add_operation(builder: Any, op: Op) -> None:
     """Hand one operation over to the core, unchecked: the core checks it when it packs it."""
-    floats = {role: np.ascontiguousarray(t, np.float32) for role, t in op.tensors.items() if not role.endswith(".codes")}
+    floats = {
+        role: np.ascontiguousarray(t, np.float32) for role, t in op.tensors.items() if not role.endswith(".codes")
+    }
     codes = {role: np.ascontiguousarray(t) for role, t in op.tensors.items() if role.endswith(".codes")}
     sites = {role: [(grid.lower, grid.step, grid.bits) for grid in site.grids] for role, site in op.sites.items()}
     attrs = {role: _attr(value) for role, value in op.attrs.items()}

@@ -10,7 +10,9 @@ from math import ceil
 
 from intaglio.packed.program import Op, Program
 
-_LOCAL = frozenset({"picture", "output", "layer_norm", "add", "mul", "activation", "concat", "pixel_shuffle", "nearest"})
+_LOCAL = frozenset(
+    {"picture", "output", "layer_norm", "add", "mul", "activation", "concat", "pixel_shuffle", "nearest"}
+)
 
 
 def reach(program: Program) -> int | None:
