@@ -19,7 +19,8 @@ from torch import Tensor
 from intaglio.errors import CalibrationError
 from intaglio.images import calibration_pictures, list_images, read_image
 
-Picture = UInt8[np.ndarray, "h w 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Pictures of one set differ in size, so the sides have no names."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class CalibrationSet:
     def from_folder(cls, folder: Path, *, hold_out: int = 0) -> CalibrationSet:
         """All pictures of a folder by name, the last `hold_out` left aside for choosing hyper-parameters.
 
-        Raises: ImageError for an empty folder or a damaged picture; CalibrationError if nothing is left.
+        Raises: DatasetError for an empty folder; ImageError for a damaged picture; CalibrationError if nothing is left.
         """
         paths = list_images(folder)
         kept = paths[: len(paths) - hold_out]
