@@ -1,8 +1,8 @@
 """Train a float super-resolution network on a folder of photographs, in pieces of a few minutes.
 
-Put the photographs into one file first (60 MiB of tiles at half size, so that it travels with a working tree):
+Put the photographs into one file first (under 60 MiB of tiles at three quarters of their size):
 
-    PYTHONPATH=src python -m benchmarks.train_float prepare PHOTOS tiles.npz --shrink 1/2 --limit-mib 60
+    PYTHONPATH=src python -m benchmarks.train_float prepare PHOTOS tiles.npz --shrink 3/4 --side 252 --limit-mib 60
 
 The last 8 pictures by name are held out: they are validated on and never trained on. Then run this as often as
 needed; each call goes on where the last one stopped, and writes the weights as they are:

@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": BASE | {"evaluate", "published", "results", "images"},
     "pipeline": BASE | {"intaglio", "arch", "methods", "quant", "observe", "lower", "packed", "evaluate"},
     "demo": BASE | {"pipeline", "arch", "observe", "evaluate", "images", "runtime"},
+    "analyze": BASE | {"arch", "quant", "observe", "methods", "evaluate", "images"},
     "sweep": BASE
     | {
         "pipeline",

@@ -1,0 +1,71 @@
+"""The documentation: every page is in the navigation, every link leads somewhere, quoted code is the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_QUOTED = re.compile(r"`((?:csrc|src)/[\w./-]+)`[^`]*?:\n\n```cpp\n(.*?)```", re.DOTALL)
+_NAVIGATION = re.compile(r"^ *- .+?: +(\S+\.md)$", re.MULTILINE)
+
+
+def pages(repository: Path) -> list[Path]:
+    return sorted((repository / "docs").rglob("*.md"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Headings as links name them: lower case, words joined by dashes, other signs dropped."""
+    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower())).strip("-") for heading in headings}
+
+
+def test_navigation_and_pages_are_the_same_set(repository: Path) -> None:
+    text = (repository / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    entries = _NAVIGATION.findall(text)
+    assert len(entries) == len(set(entries))
+    assert set(entries) == {str(page.relative_to(repository / "docs")) for page in pages(repository)}
+
+
+def test_every_relative_link_leads_somewhere(repository: Path) -> None:
+    broken = []
+    for page in [*pages(repository), repository / "README.md", repository / "CONTRIBUTING.md"]:
+        for link in _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))):
+            path, _, anchor = link.partition("#")
+            if re.match(r"[a-z]+:", link):
+                continue
+            target = page if not path else page.parent / path
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                broken.append(f"{page.name}: {link}")
+    assert broken == []
+
+
+def test_links_stay_within_the_pages(repository: Path) -> None:
+    """A site is built from docs/ alone; a link out of it works in the repository only."""
+    outside = [
+        f"{page.name}: {link}"
+        for page in pages(repository)
+        for link in _LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
+        if not re.match(r"[a-z]+:|#", link)
+        and not (page.parent / link.partition("#")[0]).resolve().is_relative_to((repository / "docs").resolve())
+    ]
+    assert outside == []
+
+
+@pytest.mark.parametrize("name", ["add-a-kernel.md"])
+def test_quoted_code_is_the_code(repository: Path, name: str) -> None:
+    quotes = _QUOTED.findall((repository / "docs" / name).read_text(encoding="utf-8"))
+    assert len(quotes) >= 4
+    for path, quote in quotes:
+        assert quote in (repository / path).read_text(encoding="utf-8"), f"{name} quotes {path}, which has changed"
+
+
+def test_pages_with_examples_are_run(repository: Path) -> None:
+    """Doctests of the pages are collected by pytest; this fails if that is switched off."""
+    settings = (repository / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"--doctest-glob=*.md"' in settings
+    assert re.search(r'^testpaths = \[.*"docs".*\]$', settings, re.MULTILINE)
+    assert any(">>>" in page.read_text(encoding="utf-8") for page in pages(repository))
