@@ -33,7 +33,11 @@ def main() -> None:
         print(intaglio("version"))
         for backend in ("native", "reference"):
             output = folder / f"{backend}.png"
-            print(intaglio("upscale", folder / "model.intaglio", folder / "picture.png", "-o", output, "--backend", backend))
+            print(
+                intaglio(
+                    "upscale", folder / "model.intaglio", folder / "picture.png", "-o", output, "--backend", backend
+                )
+            )
         native, reference = (read_image(folder / f"{backend}.png").astype(int) for backend in ("native", "reference"))
         if native.shape != (26, 42, 3) or np.abs(native - reference).max() > 1:
             sys.exit("the native core and the reference give different pictures")
