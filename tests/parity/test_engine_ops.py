@@ -68,7 +68,8 @@ def test_mul(size: tuple[int, ...], whole: bool, isa: str) -> None:
 def test_activation(act: str, size: tuple[int, ...], isa: str) -> None:
     """Exact where there is one rounding; gelu to 1e-5.
 
-    The power of the sigmoid is right to 5e-7, its argument to two roundings of x, and six more roundings follow on both sides.
+    The power of the sigmoid is right to 5e-7, its argument to two roundings of x; six more roundings follow on both
+    sides.
     """
     rng = np.random.default_rng(2)
     tensors = {"prelu": rng.normal(size=size[0]).astype(np.float32)} if act == "prelu" else {}
