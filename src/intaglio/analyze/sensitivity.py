@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -35,23 +35,26 @@ def site_sensitivity(
     model: QuantModel,
     pairs: Pairs,
     *,
+    only: Collection[SiteName] | None = None,
     estimates: Mapping[SiteName, float] | None = None,
     progress: Progress | None = None,
 ) -> tuple[SiteSensitivity, ...]:
     """Quantize one site at a time by the quantizers of a calibrated model and see what it costs.
 
-    The reference is the same model with no site quantized. `estimates` come from `estimate_errors`. Cost: one float
-    pass, and one for each site. Source: OAQ (ICCV 2025), per-layer losses.
+    The reference is the same model with no site quantized. `only` names the sites to look at, all by default;
+    `estimates` come from `estimate_errors`. Cost: one float pass, and one for each site.
+    Source: OAQ (ICCV 2025), per-layer losses.
 
     Raises: CalibrationError if the model is not calibrated (remedy: run a method first).
     """
     model.require_calibrated()
     bare = emptied(model)
+    sites = {name: site for name, site in model.sites.items() if only is None or name in only}
     rows = []
-    with torch.inference_mode(), (progress or Silent()).stage("sensitivity", len(model.sites)) as advance:
+    with torch.inference_mode(), (progress or Silent()).stage("sensitivity", len(sites)) as advance:
         reference = bare(pairs.lr)
         best = pairs.psnr_y(reference)
-        for name, site in model.sites.items():
+        for name, site in sites.items():
             with placed(bare, name, model.quantizer(name)):
                 output = bare(pairs.lr)
             loss = best - pairs.psnr_y(output)

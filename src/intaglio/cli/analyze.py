@@ -46,6 +46,9 @@ def analyze(
     probes: Annotated[int, typer.Option(help="Draws of the gradient estimate; 0 for none (sensitivity).", min=0)] = 4,
     outliers: Annotated[float, typer.Option(help="Percent of values that count as outliers (colour).")] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of crops, methods and draws.", min=0)] = 0,
+    site: Annotated[
+        str, typer.Option(metavar="PATTERN", help="Only sites such as '*.blocks.0.*' (distributions, sensitivity).")
+    ] = "*",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods; repeatable.")
     ] = None,
@@ -72,5 +75,6 @@ def analyze(
         probes=probes,
         outliers=outliers,
         seed=seed,
+        site=site,
     )
     run_analysis(analysis.value, asked, pictures=pictures, ending=format.value, json=json)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress
 from intaglio.provenance import file_sha256
 from intaglio.quant import QuantModel, wrap
-from intaglio.spec import QuantSpec
+from intaglio.spec import QuantSpec, SiteName
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +48,14 @@ class Asked:
     probes: int
     outliers: float
     seed: int
+    site: str
+
+    def chosen(self, names: Iterable[SiteName]) -> list[SiteName]:
+        """The sites that `site` names. Raises: SpecError if there is none."""
+        found = [name for name in names if fnmatchcase(name, self.site)]
+        if not found:
+            raise SpecError(f"no site is like '{self.site}'; `intaglio analyze conditions` shows how sites are named.")
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,12 +90,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Finding:
-    """Figures for the JSON file, a table for the screen, and how to draw it (called only where pictures are wanted)."""
+    """Figures for the JSON file, a table for the screen, and how to draw it: pages with the ends of their names.
+
+    `draw` is called only where pictures are wanted.
+    """
 
     figures: Mapping[str, Any]
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    draw: Callable[[], Iterable[Figure]]
+    draw: Callable[[], Iterable[tuple[str, Figure]]]
 
 
 def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str, json: Path | None) -> None:
@@ -112,9 +124,8 @@ def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str,
 def _draw(finding: Finding, folder: Path, name: str, ending: str) -> None:
     from intaglio.analyze.draw import save_figure
 
-    figures = list(finding.draw())
-    for index, figure in enumerate(figures, start=1):
-        path = folder / (f"{name}.{ending}" if len(figures) == 1 else f"{name}-{index:02d}.{ending}")
+    for page, figure in finding.draw():
+        path = folder / f"{name}{page}.{ending}"
         save_figure(figure, path)
         say(f"drawn: {path}")
 
@@ -137,12 +148,15 @@ def _provenance(name: str, asked: Asked, network: SRNetwork, calibration: Calibr
 
 
 def _distributions(context: Context) -> Finding:
-    rows = analyze.site_distributions(context.only_model(), context.crops())
+    model = context.only_model()
+    chosen = set(context.asked.chosen(model.sites))
+    rows = [row for row in analyze.site_distributions(model, context.crops()) if row.site in chosen]
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_distributions
 
-        return draw_distributions(rows)
+        for page, figure in enumerate(draw_distributions(rows), start=1):
+            yield f"-{page:02d}", figure
 
     shown = sorted(rows, key=lambda row: row.clipped, reverse=True)
     table = [(row.site, f"{row.low:.4g}", f"{row.high:.4g}", _pairs(row.bounds), f"{row.clipped:.3%}") for row in shown]
@@ -153,10 +167,10 @@ def _percentiles(context: Context) -> Finding:
     models = {method: context.model(method) for method in context.methods()}
     rows = analyze.bound_percentiles(models, context.crops())
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_percentiles
 
-        return [draw_percentiles(rows)]
+        return [("", draw_percentiles(rows))]
 
     table = [(row.site, row.method, f"{row.lower:.3f}", f"{row.upper:.3f}") for row in rows]
     return Finding(_sites(rows), ("site", "method", "lower, %", "upper, %"), table, draw)
@@ -166,10 +180,10 @@ def _cost(context: Context) -> Finding:
     size = context.asked.size
     found = analyze.cost(context.network, size, size, coverage=context.asked.spec.coverage)
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_cost
 
-        return [draw_cost(found)]
+        return [("", draw_cost(found))]
 
     table = [_operations("counted", found.operations)]
     if found.published_operations is not None:
@@ -182,10 +196,10 @@ def _colour(context: Context) -> Finding:
     model = wrap(context.network, context.asked.spec)
     rows = analyze.outlier_colour(model, context.crops(), outliers=context.asked.outliers, progress=context.progress)
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_colour
 
-        return [draw_colour(rows)]
+        return [("", draw_colour(rows))]
 
     shown = sorted(rows, key=lambda row: row.chroma, reverse=True)
     table = [(row.site, f"{row.correlation:+.3f}", f"{row.luma:.3f}", f"{row.chroma:.3f}") for row in shown]
@@ -195,18 +209,19 @@ def _colour(context: Context) -> Finding:
 def _sensitivity(context: Context) -> Finding:
     asked = context.asked
     model = context.only_model()
+    chosen = asked.chosen(model.sites)
     pairs = analyze.pairs_of(context.calibration, asked.patches, asked.size, context.network.scale, asked.seed)
     estimates = {}
     if asked.probes:
         estimates = analyze.estimate_errors(
             model, pairs.lr, probes=asked.probes, seed=asked.seed, progress=context.progress
         )
-    rows = analyze.site_sensitivity(model, pairs, estimates=estimates, progress=context.progress)
+    rows = analyze.site_sensitivity(model, pairs, only=chosen, estimates=estimates, progress=context.progress)
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_sensitivity
 
-        return [draw_sensitivity(rows)]
+        return [("", draw_sensitivity(rows))]
 
     shown = sorted(rows, key=lambda row: row.psnr_loss, reverse=True)
     table = [
@@ -221,10 +236,10 @@ def _conditions(context: Context) -> Finding:
     model = context.only_model() if context.asked.methods else wrap(context.network, context.asked.spec)
     rows = analyze.weight_conditions(model)
 
-    def draw() -> Iterable[Figure]:
+    def draw() -> Iterable[tuple[str, Figure]]:
         from intaglio.analyze.draw import draw_conditions
 
-        return [draw_conditions(rows)]
+        return [("", draw_conditions(rows))]
 
     shown = sorted(rows, key=lambda row: row.kappa, reverse=True)
     table = [(row.site, f"{row.rows} x {row.columns}", f"{row.largest:.4g}", f"{row.kappa:.4g}") for row in shown]

@@ -48,6 +48,7 @@ def test_every_analysis_writes_figures_and_pictures(
         (["distributions", "--method", "dobi", "--method", "minmax"], "percentiles"),
         (["sensitivity", "--size", "400"], "smaller patches"),
         (["colour", "--outliers", "0"], "outliers"),
+        (["sensitivity", "--site", "nothing"], "no site is like"),
         (["conditions", "--pictures", "nowhere"], "create it first"),
         (["distributions", "--method", "unheard-of"], "no method"),
     ],
@@ -58,3 +59,11 @@ def test_wrong_words(words: list[str], told: str, checkpoint: Path, capsys: pyte
     assert status == 2
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_sites_can_be_chosen(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    words = ["analyze", "sensitivity", str(checkpoint), *QUICK, "--site", "*.blocks.1.mlp.*", "--json", str(out)]
+    assert main(words) == 0
+    sites = [row["site"].rpartition("mlp.")[2] for row in json.loads(out.read_text())["sites"]]
+    assert sites == ["fc1:input", "fc1:weight", "fc2:input", "fc2:weight"]

@@ -13,8 +13,22 @@ from intaglio.analyze.colour import OutlierColour
 from intaglio.analyze.conditions import WeightCondition
 from intaglio.analyze.cost import Cost
 from intaglio.analyze.counts import Operations
-from intaglio.analyze.draw.style import ACTIVATION, BLUE, GRAY, INK, ORANGE, WEIGHT, new_figure, quiet, short_name
+from intaglio.analyze.draw.style import (
+    ACTIVATION,
+    BLUE,
+    GRAY,
+    INK,
+    MARKERS,
+    ORANGE,
+    SERIES,
+    WEIGHT,
+    kind_of,
+    new_figure,
+    quiet,
+    short_name,
+)
 from intaglio.analyze.sensitivity import SiteSensitivity
+from intaglio.spec import SiteName
 
 WORST = 20
 """Sites that are named in a picture."""
@@ -75,27 +89,29 @@ def draw_colour(rows: Sequence[OutlierColour]) -> Figure:
 
 
 def draw_conditions(rows: Sequence[WeightCondition]) -> Figure:
-    """Condition numbers of all matrices in the order of the network, on a logarithmic axis, with their median."""
-    figure = new_figure(9.0, 3.8)
+    """Condition numbers of all matrices in the order of the network, by kind of layer, with their median."""
+    figure = new_figure(9.0, 4.2)
     axes = figure.subplots()
     quiet(axes)
-    values = [row.kappa for row in rows]
-    axes.plot(values, "o", color=BLUE, markersize=4, alpha=0.8)
-    axes.axhline(float(np.median(values)), color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.annotate(
-        f"median {np.median(values):.3g}",
-        (1.0, float(np.median(values))),
-        xycoords=("axes fraction", "data"),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color=INK,
-    )
+    kinds = list(dict.fromkeys(kind_of(row.site) for row in rows))
+    if len(kinds) > len(SERIES):
+        kinds = [*kinds[: len(SERIES) - 1], "others"]
+    for index, kind in enumerate(kinds):
+        points = [(place, row.kappa) for place, row in enumerate(rows) if _among(kinds, row.site) == kind]
+        places, kappas = zip(*points, strict=True)
+        axes.plot(places, kappas, MARKERS[index], color=SERIES[index], markersize=4, alpha=0.85, label=kind)
+    median = float(np.median([row.kappa for row in rows]))
+    axes.axhline(median, color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label=f"median {median:.3g}")
     axes.set_yscale("log")
     axes.set_xlabel("weight matrix, in the order of the network", fontsize=8, color=INK)
     axes.set_ylabel("condition number", fontsize=8, color=INK)
+    figure.legend(fontsize=8, frameon=False, loc="outside upper center", ncols=min(len(kinds) + 1, 8))
     return figure
+
+
+def _among(kinds: Sequence[str], site: SiteName) -> str:
+    kind = kind_of(site)
+    return kind if kind in kinds else kinds[-1]
 
 
 def draw_cost(found: Cost) -> Figure:

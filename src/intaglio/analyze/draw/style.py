@@ -20,7 +20,9 @@ BLUE, ORANGE, GRAY, INK = "#0072B2", "#D55E00", "#B8BEC4", "#22262A"
 """Blue and orange of Okabe and Ito, told apart by every kind of colour vision."""
 
 WEIGHT, ACTIVATION = BLUE, ORANGE
-MARKERS = ("o", "s", "^", "D")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SERIES = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK, GRAY)
+"""For several kinds in one picture; each has a marker of its own too."""
 
 DPI = 150
 
@@ -49,6 +51,17 @@ def short_name(site: SiteName) -> str:
     """
     match = re.fullmatch(r"layers\.(\d+)\.residual_group\.blocks\.(\d+)\.(?:attn|mlp)\.(.+)", site)
     return f"{match[1]}.{match[2]} {match[3]}" if match else site
+
+
+def kind_of(site: SiteName) -> str:
+    """What layers of several blocks have in common: the last name of the path, with its part, without numbers.
+
+    >>> [kind_of(site) for site in ("layers.0.attn.qkv.q:weight", "body.3.conv1:weight", "tail.0:weight")]
+    ['qkv.q', 'conv1', 'tail']
+    """
+    names = [name for name in site.partition(":")[0].split(".") if not name.isdigit()]
+    parts = 2 if len(names) > 1 and len(names[-1]) == 1 else 1
+    return ".".join(names[-parts:])
 
 
 def save_figure(figure: Figure, path: Path) -> None:
