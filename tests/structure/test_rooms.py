@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": BASE | {"evaluate", "published"},
     "report": BASE | {"evaluate", "published", "results", "images"},
     "pipeline": BASE | {"intaglio", "arch", "methods", "quant", "observe", "lower", "packed", "evaluate"},
+    "bench": BASE | {"packed", "runtime", "images"},
     "demo": BASE | {"pipeline", "arch", "observe", "evaluate", "images", "runtime"},
     "analyze": BASE | {"arch", "quant", "observe", "methods", "evaluate", "images"},
     "sweep": BASE
