@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +45,7 @@ class Checkpoint:
         try:
             content = torch.load(path, weights_only=True)
             checkpoint = cls(**{**content, "losses": tuple(content["losses"])})
-        except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged file can fail anywhere inside the unpickler
             raise ResumeError(
                 f"{path} is no checkpoint of a distillation ({error}); delete it to begin anew."
             ) from error
