@@ -27,7 +27,7 @@ class LearnedVector:
 
     def __init__(
         self,
-        parameters: Sequence[nn.Parameter],
+        parameters: Sequence[Tensor],
         units: Sequence[Tensor | float],
         gradient_scales: Sequence[float] | None = None,
     ) -> None:

@@ -11,8 +11,11 @@ from typing import Any
 from intaglio.errors import MethodError, SpecError
 from intaglio.methods.base import Method
 from intaglio.methods.condiquant import CondiQuant, CondiQuantProject
+from intaglio.methods.dbdc_pac import DbdcPac, DbdcPacRelease
+from intaglio.methods.engrave import Engrave
 from intaglio.methods.least_squares import LeastSquaresMethod, RidgeMethod
 from intaglio.methods.minmax import MinMaxMethod
+from intaglio.methods.oaq import Oaq, OaqRelease
 from intaglio.methods.percentile import PercentileMethod
 from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
 
@@ -89,6 +92,46 @@ _ENTRIES = (
         "weights fitted in closed form to quantized inputs",
         "ours; relatives: ERQ, HarmoQ",
         "three float passes",
+    ),
+    MethodEntry(
+        "dbdc-pac",
+        DbdcPac,
+        "sparse histogram ends clipped, then bounds calibrated end to end",
+        "Tu et al., CVPR 2023",
+        "float passes, short distillation",
+        trains=True,
+    ),
+    MethodEntry(
+        "dbdc-pac-release",
+        DbdcPacRelease,
+        "DBDC+Pac as its released code runs",
+        "Tu et al., released code",
+        "float passes, short distillation",
+        trains=True,
+    ),
+    MethodEntry(
+        "oaq",
+        Oaq,
+        "dual-region grids of 2^b levels, learned in turns",
+        "OAQ-SR, ICCV 2025",
+        "float passes, short distillation",
+        trains=True,
+    ),
+    MethodEntry(
+        "oaq-release",
+        OaqRelease,
+        "OAQ-SR as released: 2^(b+1) activation levels",
+        "OAQ-SR, released code",
+        "float passes, short distillation",
+        trains=True,
+    ),
+    MethodEntry(
+        "engrave",
+        Engrave,
+        "weights and bounds distilled together after least squares",
+        "ours",
+        "three float passes, distillation",
+        trains=True,
     ),
 )
 
