@@ -22,6 +22,9 @@ def evaluate_model(
     backend: Annotated[BackendName, typer.Option(help="What runs a packed model.")] = BackendName.AUTO,
     threads: Annotated[int | None, typer.Option(help="Threads of the native core; default all processors.")] = None,
     records: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Append a record for each set.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="FLOAT", help="Float checkpoint: adds the verdict of the artifact guard.")
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
@@ -32,4 +35,6 @@ def evaluate_model(
     from intaglio.cli.models import open_model
 
     opened = open_model(model, scale=scale, backend=backend.value, threads=threads)
-    run_evaluation(opened, data, tuple(sets or ("Set5",)), ensemble=ensemble, records=records, json=json)
+    reference = open_model(str(against), scale=opened.upscaler.scale) if against else None
+    chosen = tuple(sets or ("Set5",))
+    run_evaluation(opened, data, chosen, ensemble=ensemble, records=records, json=json, reference=reference)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from intaglio.cli.guarding import guard, say_verdict, verdict_figures
 from intaglio.cli.models import Opened
 from intaglio.cli.output import duration_text, require_place, say, show_table, write_json
 from intaglio.cli.progress import shown_progress
@@ -19,26 +20,41 @@ from intaglio.evaluate import (
     protocol_text,
     self_ensemble,
 )
+from intaglio.evaluate.artifacts import overall
 from intaglio.provenance import file_sha256
 
 
 def run_evaluation(
-    opened: Opened, data: Path, sets: tuple[str, ...], *, ensemble: bool, records: Path | None, json: Path | None
+    opened: Opened,
+    data: Path,
+    sets: tuple[str, ...],
+    *,
+    ensemble: bool,
+    records: Path | None,
+    json: Path | None,
+    reference: Opened | None = None,
 ) -> None:
-    """Evaluate on every set, print a table with the protocol, write what was asked for."""
+    """Evaluate on every set, print a table with the protocol, write what was asked for.
+
+    With `reference`, the float network, the artifact guard compares the two on every picture of every set.
+    """
     require_place(json, records)
     scale = opened.upscaler.scale
     upscaler = self_ensemble(opened.upscaler) if ensemble else opened.upscaler
     datasets = [load_dataset(data, name, scale) for name in sets]
     with shown_progress() as progress:
         evaluations = [evaluate(upscaler, dataset, progress=progress) for dataset in datasets]
+        verdicts = [guard(opened, reference, dataset, progress) for dataset in datasets] if reference else []
     title = f"{opened.label} {opened.network} x{scale}{' + self-ensemble' if ensemble else ''}, run by {opened.runs_on}"
     show_table(("set", "pictures", "PSNR-Y dB", "SSIM-Y", "time"), [_row(one) for one in evaluations], title)
     say(f"protocol: {protocol_text(scale)}")
+    if verdicts:
+        say_verdict(overall(verdicts))
     if records is not None:
         append_records(records, [record_of(opened, one, ensemble=ensemble) for one in evaluations])
     about = {"model": opened.label, "network": opened.network, "scale": scale, "ensemble": ensemble}
     about |= {"runs_on": opened.runs_on, "protocol": protocol_text(scale)}
+    about |= {"artifacts": verdict_figures(overall(verdicts))} if verdicts else {}
     write_json(json, about | {"sets": [_figures(one) for one in evaluations]})
 
 

@@ -15,7 +15,7 @@ from intaglio.progress import Progress
 from intaglio.report import Reading, Views
 from intaglio.spec import Coverage, Granularity, QuantSpec
 
-PATCH = 48
+PATCH = 32
 """Side in LR pixels of the patch on which each site is measured alone."""
 
 
