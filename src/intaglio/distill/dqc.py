@@ -19,6 +19,7 @@ from intaglio.distill.learned import Group
 from intaglio.distill.loop import OnStep, learn
 from intaglio.distill.losses import feature_loss, output_loss, released_feature_loss
 from intaglio.distill.teacher import Target
+from intaglio.errors import MethodError
 from intaglio.quant import QuantModel
 
 
@@ -44,8 +45,18 @@ class DqcObjective:
 
 
 def objective_of(config: DistillConfig, network: nn.Module) -> DqcObjective:
-    """The objective that a configuration names, on the taps of a network."""
-    taps = network.feature_taps() if config.feature_loss is not FeatureLoss.NONE else ()  # type: ignore[operator]
+    """The objective that a configuration names, on the taps of a network.
+
+    Raises: MethodError if features are asked for and the network names none (remedy: see the message).
+    """
+    if config.feature_loss is FeatureLoss.NONE:
+        return DqcObjective(config.output_scale, config.feature_loss, config.feature_weight, ())
+    if not callable(getattr(network, "feature_taps", None)):
+        raise MethodError(
+            f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
+            " a method `feature_taps()` to the network."
+        )
+    taps = network.feature_taps()  # type: ignore[operator]
     return DqcObjective(config.output_scale, config.feature_loss, config.feature_weight, taps)
 
 

@@ -40,7 +40,7 @@ class Views:
 
     name: str
     scale: int
-    lr: Picture
+    lr: UInt8[np.ndarray, "lr_h lr_w 3"]
     pictures: Mapping[str, Picture]
     artifacts: Artifacts | None
 

@@ -49,7 +49,7 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def drawing(name: str, width: float, height: float) -> Iterator[Figure]:
+def drawing(name: str, width: int | float, height: int | float) -> Iterator[Figure]:
     """A figure to draw on, `width` x `height` CSS pixels, in the page's style; `name` makes its output repeatable."""
     with mpl.rc_context(cast(Any, _STYLE | {"svg.hashsalt": name})):
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")

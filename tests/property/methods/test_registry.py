@@ -146,9 +146,8 @@ def test_killed_run_ends_with_the_same_model(method: str, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-@pytest.mark.parametrize("pixels", ["black", "constant"])
-def test_pictures_without_content_give_finite_models(method: str, pixels: str) -> None:
-    flat = np.full((20, 20, 3), 0 if pixels == "black" else 90, dtype=np.uint8)
+def test_pictures_without_content_give_finite_models(method: str) -> None:
+    flat = np.zeros((20, 20, 3), dtype=np.uint8)
     found = quantize(
         network("edsr"), spec("edsr"), make_method(method, settings(method)), CalibrationSet("flat", (flat,)), seed=0
     )
@@ -171,11 +170,8 @@ def test_dead_channels_give_finite_models(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", list(METHODS))
-@pytest.mark.parametrize("bits", [2, 4, 8])
-def test_affine_methods_lower_and_others_are_refused_by_name(method: str, bits: int) -> None:
-    model = quantize(
-        network("swinir"), spec("swinir", bits), make_method(method, {**settings(method)}), calibration()
-    ).model
+def test_affine_methods_lower_and_others_are_refused_by_name(method: str) -> None:
+    model = quantized(method, "swinir").model
     affine = set(model.affine()) == set(model.sites)
     if affine:
         assert lower(model).ops

@@ -147,7 +147,7 @@ def test_difference_map_brightens_with_the_difference() -> None:
 
 
 def test_an_svg_keeps_its_text_and_its_name() -> None:
-    with drawing("one", 200, 100) as figure:
+    with drawing("one", 200.0, 100.0) as figure:
         figure.add_subplot().plot([0, 1], [0, 1], label="a line")
         svg = to_svg(figure, "one", 'quotes " & brackets <')
     assert 'aria-label="quotes &#34; &amp; brackets &lt;"' in svg
