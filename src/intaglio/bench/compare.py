@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from torch import nn
 
 from intaglio.bench.latency import Latency, time_in_turn
-from intaglio.bench.peers import Batch, Peer, Precision, Task
+from intaglio.bench.peers import Answer, Batch, Peer, Precision, Task
 from intaglio.progress import Progress
 from intaglio.runtime.engine import Engine
 
@@ -62,7 +62,7 @@ def compare(
     """
     batch = as_batch(image)
     task = Task(network, batch, [as_batch(picture) for picture in calibration], threads)
-    runners: dict[str, Callable[[Batch], Batch]] = {}
+    runners: dict[str, Callable[[Batch], Answer]] = {}
     failed: dict[str, str] = {}
     with progress.stage("making peers", len(peers)) as advance:
         for peer in peers:
@@ -84,12 +84,12 @@ def compare(
     return Comparison(latencies["intaglio"], contenders, failed)
 
 
-def _answer(network: nn.Module, batch: Batch) -> Batch:
+def _answer(network: nn.Module, batch: Batch) -> Answer:
     import torch
 
     with torch.inference_mode():
         return np.asarray(network(torch.from_numpy(batch)).numpy())
 
 
-def _distance(answer: Batch, wanted: Batch) -> float:
+def _distance(answer: Answer, wanted: Answer) -> float:
     return float(np.abs(np.clip(answer, 0, 1) - np.clip(wanted, 0, 1)).mean() * 255.0)

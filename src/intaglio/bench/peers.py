@@ -20,7 +20,8 @@ from jaxtyping import Float32
 from torch import nn
 
 Batch = Float32[np.ndarray, "1 c h w"]
-Runner = Callable[[Batch], Batch]
+Answer = Float32[np.ndarray, "1 c sh sw"]
+Runner = Callable[[Batch], Answer]
 
 
 class Precision(StrEnum):
@@ -60,7 +61,7 @@ def _torch_eager(task: Task) -> Runner:
     network = task.network.eval()
     torch.set_num_threads(task.threads)
 
-    def run(batch: Batch) -> Batch:
+    def run(batch: Batch) -> Answer:
         with torch.inference_mode():
             return np.asarray(network(torch.from_numpy(batch)).numpy())
 
@@ -71,7 +72,7 @@ def _torch_compiled(task: Task) -> Runner:
     torch.set_num_threads(task.threads)
     compiled = torch.compile(task.network.eval())
 
-    def run(batch: Batch) -> Batch:
+    def run(batch: Batch) -> Answer:
         with torch.inference_mode():
             return np.asarray(compiled(torch.from_numpy(batch)).numpy())
 

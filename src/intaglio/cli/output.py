@@ -80,7 +80,7 @@ def size_text(count: int) -> str:
 def duration_text(seconds: float) -> str:
     """Seconds for people.
 
-    >>> duration_text(0.5), duration_text(75), duration_text(7200)
+    >>> duration_text(0.5), duration_text(75.0), duration_text(7200.0)
     ('0.50 s', '1 min 15 s', '2 h 00 min')
     """
     if seconds < 10:

@@ -17,11 +17,13 @@ CACHE_BYTES = 4 << 30
 
 @dataclass(frozen=True)
 class Target:
-    """What a student is held against: the SR output and the features, batch first, features in the order of the
-    taps."""
+    """What a student is held against: the SR output and the features in the order of the taps.
+
+    Features keep the samples of a batch one after the other, but a sample may be several rows: its windows, say.
+    """
 
     output: Float[Tensor, "n c h w"]
-    features: tuple[Float[Tensor, "n ..."], ...]
+    features: tuple[Float[Tensor, ...], ...]
 
     @property
     def nbytes(self) -> int:

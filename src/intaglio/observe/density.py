@@ -37,7 +37,7 @@ class DensityClip:
 
     >>> values = np.array([-9.0, 0.0, 0.0, 0.0, 1.0, 1.0], dtype=np.float32)
     >>> DensityClip(bins=10, narrow=0.1)(values, bits=4)
-    Bounds(lower=-1.0, upper=1.0)
+    Bounds(lower=-8.0, upper=1.0)
     """
 
     bins: int = 2048

@@ -76,7 +76,7 @@ def sensitivity(sites: Sequence[SiteLine]) -> Markup | None:
             axes.plot(x, y, marker, color=colour, markerfacecolor="none", markersize=4.5, label=label)
         worst = sorted(known, key=lambda item: item[1].alone_psnr or 0.0)[:3]
         for rank, (index, site) in enumerate(worst, start=1):
-            _note(axes, str(rank), (index, site.alone_psnr or 0.0), (7.0, -3.0), fontweight="bold")
+            _note(axes, str(rank), (float(index), site.alone_psnr or 0.0), (7.0, -3.0), fontweight="bold")
         axes.set(xlabel="site, in the order of execution", ylabel="dB")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
         spoken = "; ".join(f"{site.name} {site.alone_psnr:.1f} dB" for _, site in worst)

@@ -73,7 +73,7 @@ def most_levels(method: str, site_bits: int, is_weight: bool) -> int:
 def test_at_most_two_to_the_bits_levels_on_real_activations(method: str, name: str) -> None:
     model = quantized(method, name).model
     patches = calibration().patches(2, 16, seed=9)
-    counts = visit_sites(model, patches, lambda site, x: len(model.quantizer(site.name)(x).unique()))
+    counts = visit_sites(model, patches, lambda site, x: len(model.quantizer(site.name).forward(x).unique()))
     assert set(counts) == set(model.sites)
     for site_name, size in counts.items():
         site = model.sites[site_name]

@@ -27,7 +27,7 @@ class Artifacts:
 
 def inspect_artifacts(
     quantized: UInt8[np.ndarray, "h w 3"],
-    reference: UInt8[np.ndarray, "h w 3"],
+    reference: UInt8[np.ndarray, "rh rw 3"],
     *,
     scale: int,
     window: int | None = None,
@@ -40,7 +40,7 @@ def inspect_artifacts(
     fewer than two windows a side has no seams measured. `hr`, where known, lets the worst tile be judged by what was
     lost of the truth instead of by the distance from float.
 
-    Shapes: (h, w, 3), all the same. Units: grey levels 0-255.
+    Shapes: (h, w, 3), which must be the same for all. Units: grey levels 0-255.
     Raises: ImageError when the sizes differ (remedy in the message).
     """
     for other in (reference,) if hr is None else (reference, hr):

@@ -79,16 +79,20 @@ def delta_e_2000(one: Float64[np.ndarray, "*s 3"], other: Float64[np.ndarray, "*
     return np.asarray(np.sqrt(np.maximum(light**2 + chroma**2 + hue**2 + rotation * chroma * hue, 0.0)))
 
 
-def _polar(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+_Values = np.ndarray | np.float64
+"""An array, or what numpy makes of one without axes."""
+
+
+def _polar(a: _Values, b: _Values) -> tuple[_Values, _Values]:
     """Chroma, and hue in degrees from 0 to 360 (0 for neutral colours)."""
     return np.hypot(a, b), np.degrees(np.arctan2(b, a)) % 360
 
 
-def _saturation(chroma: np.ndarray) -> np.ndarray:
+def _saturation(chroma: _Values) -> np.ndarray:
     return np.asarray(np.sqrt(chroma**7 / (chroma**7 + 25.0**7)))
 
 
-def _hue_weight(hue: np.ndarray) -> np.ndarray:
+def _hue_weight(hue: _Values) -> np.ndarray:
     """T of the paper's equation (15)."""
     terms = ((-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.20, 4, -63))
     return np.asarray(1 + sum(weight * np.cos(np.radians(times * hue + phase)) for weight, times, phase in terms))
