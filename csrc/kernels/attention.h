@@ -24,16 +24,16 @@ inline constexpr float log2_e = 1.44269504f;
 inline constexpr float masked = -100.0f * log2_e;
 inline constexpr float never = -1e30f;  // becomes code 0 on any grid
 
-// Scores in units of log2, one vector a key; returns their maximum. Terms that are the same for all keys cancel in the softmax and are left out.
-template <class V, bool Wide, bool Masked, int Groups, class Watch>
-inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* scores, Watch&& watch) {
+// Scores in units of log2, a vector of queries for each key, handed to each(key, score). Terms that are the same for all keys cancel in the softmax and
+// are left out.
+template <class V, bool Wide, bool Masked, int Groups, class Watch, class Each>
+inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, Watch&& watch, Each&& each) {
   using F = typename V::F;
   using I = typename V::I;
   constexpr int held = Groups ? Groups : 1;
   I q[held];
   for (int c = 0; c < Groups; ++c) q[c] = V::load_i(head.q + static_cast<int64_t>(c) * head.stride);
   const F scale = V::set(args.score);
-  F top[2] = {V::set(never), V::set(never)};
   const float* bias = head.bias;
   for (int ky = 0, t = 0; ky < window; ++ky, bias += args.bias_row) {
 #pragma GCC unroll 8
@@ -51,35 +51,46 @@ inline typename V::F head_scores(const AttentionArgs& args, const HeadView<V>& h
       watch(t, acc);
       F s = V::fma(V::convert(acc), scale, V::add(V::load(bias + kx * V::lanes), V::set(head.key_terms[t])));
       if constexpr (Masked) s = V::add(s, V::where_different(V::set(head.region[t]), head.query_region, V::set(masked)));
-      top[kx & 1] = V::max(top[kx & 1], s);
-      V::store(scores + t * V::lanes, s);
+      each(t, s);
     }
   }
-  return V::max(top[0], top[1]);
 }
 
-// Scores to unnormalised probabilities in place; returns their sum. Rows beyond the tokens become such that their code is 0.
+// Unnormalised probabilities, a vector of queries for each key, and their sum. The maximum is not subtracted first: scores of real networks are far from
+// the limits of single precision. Where they are not, within(sum) is false and exponentials_below_top is to be taken.
+template <class V, bool Wide, bool Masked, int Groups, class Watch>
+inline typename V::F exponentials(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* out, Watch&& watch) {
+  typename V::F sum[2] = {V::set(0.0f), V::set(0.0f)};
+  head_scores<V, Wide, Masked, Groups>(args, head, window, groups, watch, [&](int t, typename V::F s) {
+    const typename V::F e = V::exp2_quick(s);
+    V::store(out + t * V::lanes, e);
+    sum[t & 1] = V::add(sum[t & 1], e);
+  });
+  return V::add(sum[0], sum[1]);
+}
+
+// Whether no exponential that matters left the range of exp2, which saturates: the largest was at least 2^-66, at most 2^120.
 template <class V>
-inline typename V::F exponentials(float* scores, int tokens, int padded, typename V::F top) {
+inline bool within(typename V::F sum) {
+  return V::all_at_most_zero(V::sub(sum, V::set(0x1p120f))) && V::all_at_most_zero(V::sub(V::set(0x1p-60f), sum));
+}
+
+// The same for any scores.
+template <class V, bool Wide, bool Masked, int Groups, class Watch>
+inline typename V::F exponentials_below_top(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* out, Watch&& watch) {
   using F = typename V::F;
-  F sum[4];
-  for (int j = 0; j < 4; ++j) sum[j] = V::set(0.0f);
-  int t = 0;
-  for (; t + 4 <= tokens; t += 4) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const F e = V::exp2(V::sub(V::load(scores + (t + j) * V::lanes), top));
-      V::store(scores + (t + j) * V::lanes, e);
-      sum[j] = V::add(sum[j], e);
-    }
+  F top = V::set(never);
+  head_scores<V, Wide, Masked, Groups>(args, head, window, groups, watch, [&](int t, F s) {
+    V::store(out + t * V::lanes, s);
+    top = V::max(top, s);
+  });
+  F sum = V::set(0.0f);
+  for (int t = 0; t < window * window; ++t) {
+    const F e = V::exp2_quick(V::sub(V::load(out + t * V::lanes), top));
+    V::store(out + t * V::lanes, e);
+    sum = V::add(sum, e);
   }
-  for (; t < tokens; ++t) {
-    const F e = V::exp2(V::sub(V::load(scores + t * V::lanes), top));
-    V::store(scores + t * V::lanes, e);
-    sum[0] = V::add(sum[0], e);
-  }
-  for (; t < padded; ++t) V::store(scores + t * V::lanes, V::set(never));
-  return V::add(V::add(sum[0], sum[1]), V::add(sum[2], sum[3]));
+  return sum;
 }
 
 // Codes of the attention map as words of four keys; returns their sums. Word (set, i) holds the keys (4 * set + b) * lanes + i, b < 4:

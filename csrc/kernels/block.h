@@ -22,7 +22,7 @@ struct BlockRun {
   Watch watch;
   int padded;  // tokens with padding
   float *x, *sums, *region, *key_terms, *value_terms, *scores;
-  int32_t *input[3], *q, *k, *v, *map_words, *context, *hidden;
+  int32_t *input[3], *q, *k, *v, *map_words, *context, *hidden, *real_keys;
 
   explicit BlockRun(const WindowBlockArgs& a) : args(a), shape(a.shape), watch(a), padded(a.shape.token_groups * V::lanes) {
     const BlockScratch at = block_scratch(shape, V::lanes);
@@ -32,8 +32,11 @@ struct BlockRun {
     value_terms = floats(at.value_terms), scores = floats(at.scores);
     for (int i = 0; i < 3; ++i) input[i] = words(at.input[i]);
     q = words(at.q), k = words(at.k), v = words(at.v), map_words = words(at.map_words), context = words(at.context), hidden = words(at.hidden);
+    real_keys = words(at.real_keys);
     __builtin_memset(a.scratch, 0, at.bytes);  // padding tokens and channels stay zero, or at least the same in every run
     for (int c = 0; c < shape.dim; ++c) value_terms[c] = args.attention.constant;
+    auto* ones = reinterpret_cast<uint8_t*>(real_keys);  // a one for each key that is not padding, in the order of the codes of v
+    for (int i = 0; i < padded; ++i) ones[i] = (i / 4 / V::lanes * 4 + i % 4) * V::lanes + i / 4 % V::lanes < shape.tokens;
   }
 
   void window(int64_t index) {
@@ -123,12 +126,9 @@ struct BlockRun {
     const int count = padded / 4;
     if (args.attention.value_sum != 0.0f) {
       for (int c = 0; c < shape.dim; ++c) {
-        const auto* bytes = reinterpret_cast<const uint8_t*>(v + static_cast<int64_t>(c) * count);
-        int32_t sum = 0;
-        for (int word = 0; word < count; ++word) {
-          for (int b = 0; b < 4; ++b) sum += (word / V::lanes * 4 + b) * V::lanes + word % V::lanes < shape.tokens ? bytes[word * 4 + b] : 0;
-        }
-        value_terms[c] = static_cast<float>(sum) * args.attention.value_sum + args.attention.constant;
+        I sum = V::set_i(0);
+        for (int i = 0; i < count; i += V::lanes) sum = V::template dot4<false>(sum, V::load_i(v + static_cast<int64_t>(c) * count + i), V::load_i(real_keys + i));
+        value_terms[c] = static_cast<float>(V::sum_lanes(sum)) * args.attention.value_sum + args.attention.constant;
       }
     }
     if (args.attention.value_shift) {
@@ -161,9 +161,9 @@ struct BlockRun {
   // Codes of the attention map of one vector of queries; returns their sums.
   template <bool Masked>
   F attention_map(int h, int g, const HeadView<V>& head, int32_t* words) {
-    const F top = scores_of<Masked>(head, [&](int key, I acc) { watch.score(h, g, key, acc); });
+    const F sum = exponentials_of<Masked>(head, [&](int key, I acc) { watch.score(h, g, key, acc); });
+    for (int t = shape.tokens; t < padded; ++t) V::store(scores + t * V::lanes, V::set(never));
     watch.lap(Phase::scores);
-    const F sum = exponentials<V>(scores, shape.tokens, padded, top);
     const F map_sums = map_codes<V>(args.attention, scores, padded, sum, words);
     watch.map_codes(h, g, words);
     watch.lap(Phase::softmax);
@@ -182,13 +182,20 @@ struct BlockRun {
   }
 
   template <bool Masked, class See>
-  F scores_of(const HeadView<V>& head, See&& see) {
+  F exponentials_of(const HeadView<V>& head, See&& see) {
     switch (shape.head_groups) {
-      case 2: return head_scores<V, Wide, Masked, 2>(args.attention, head, shape.window, 2, scores, see);
-      case 3: return head_scores<V, Wide, Masked, 3>(args.attention, head, shape.window, 3, scores, see);
-      case 8: return head_scores<V, Wide, Masked, 8>(args.attention, head, shape.window, 8, scores, see);
-      default: return head_scores<V, Wide, Masked, 0>(args.attention, head, shape.window, shape.head_groups, scores, see);
+      case 2: return exponentials_of_groups<Masked, 2>(head, see);
+      case 3: return exponentials_of_groups<Masked, 3>(head, see);
+      case 8: return exponentials_of_groups<Masked, 8>(head, see);
+      default: return exponentials_of_groups<Masked, 0>(head, see);
     }
+  }
+
+  template <bool Masked, int Groups, class See>
+  F exponentials_of_groups(const HeadView<V>& head, See&& see) {
+    const F sum = exponentials<V, Wide, Masked, Groups>(args.attention, head, shape.window, shape.head_groups, scores, see);
+    if (within<V>(sum)) [[likely]] return sum;
+    return exponentials_below_top<V, Wide, Masked, Groups>(args.attention, head, shape.window, shape.head_groups, scores, see);
   }
 
   // x += layer(codes): a residual branch ends.
@@ -232,6 +239,7 @@ struct BlockRun {
 template <class V, bool Wide, class Watch>
 void run_windows(const WindowBlockArgs& args) {
   BlockRun<V, Wide, Watch> run(args);
+  [[maybe_unused]] const typename V::Guard guard;
   if constexpr (V::has_tiles) V::tiles_begin();
   for (int64_t index = args.first; index < args.last; ++index) run.window(index);
   if constexpr (V::has_tiles) V::tiles_end();

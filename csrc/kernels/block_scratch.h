@@ -7,7 +7,7 @@ namespace intaglio {
 
 // Offsets in bytes, multiples of 64. `static`: a shared inline function would be kept once for all instruction sets.
 struct BlockScratch {
-  size_t x, row_sums, region, input[3], q, k, v, key_terms, value_terms, scores, map_words, context, hidden, bytes;
+  size_t x, row_sums, region, input[3], q, k, v, key_terms, value_terms, scores, map_words, context, hidden, real_keys, bytes;
 };
 
 static inline size_t take(size_t& end, size_t bytes) {
@@ -36,6 +36,7 @@ static inline BlockScratch block_scratch(const BlockShape& shape, int lanes) {
   at.map_words = take(end, padded * static_cast<size_t>(lanes));
   at.context = take(end, head * padded * word);
   at.hidden = take(end, hidden * padded * word);
+  at.real_keys = take(end, padded);
   end += 16 * padded * word;  // tile products read 16 rows of words, whatever the number of channel groups
   at.bytes = end;
   return at;

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "simd/subnormals.h"
+
 namespace intaglio::simd {
 
 struct Avx2 {
@@ -14,6 +16,7 @@ struct Avx2 {
   static constexpr bool needs_wide = true;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
+  using Guard = FlushSubnormals;  // held while a kernel computes exponentials
   using F = __m256;
   using I = __m256i;
 
@@ -39,11 +42,17 @@ struct Avx2 {
   static F max(F a, F b) { return _mm256_max_ps(a, b); }
   static F abs(F a) { return _mm256_andnot_ps(set(-0.0f), a); }
   static F where_different(F a, F b, F x) { return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_NEQ_UQ), x); }
+  static bool all_at_most_zero(F a) { return _mm256_movemask_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LE_OQ)) == 0xff; }
   static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
 
   static I round(F a) { return _mm256_cvtps_epi32(a); }
   static F convert(I a) { return _mm256_cvtepi32_ps(a); }
   static I add_i(I a, I b) { return _mm256_add_epi32(a, b); }
+  static int32_t sum_lanes(I a) {
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+  }
   static I xor_i(I a, I b) { return _mm256_xor_si256(a, b); }
   static I min_bytes(I a, I b) { return _mm256_min_epu8(a, b); }
 
@@ -63,19 +72,28 @@ struct Avx2 {
     const I order = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm256_shuffle_epi8(_mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)), order);
   }
-  static F exp2(F a) {
-    const F x = _mm256_max_ps(a, set(-126.0f));
-    const F whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    const F r = sub(x, whole);
-    F p = fma(set(1.32764736e-3f), r, set(9.67554189e-3f));
-    p = fma(p, r, set(5.55071309e-2f));
-    p = fma(p, r, set(2.40221202e-1f));
-    p = fma(p, r, set(6.93146944e-1f));
-    p = fma(p, r, set(1.0f));
-    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23)));
+  // The power of two nearest, by way of the exponent's bits, times a minimax polynomial on [-1/2, 1/2]. Saturates at 2^126.
+  static F exp2(F x) {  // relative error 1.5e-7
+    const Split at(x);
+    const F p = fma(fma(fma(fma(set(1.3276472e-3f), at.rest, set(9.675541e-3f)), at.rest, set(5.550713e-2f)), at.rest, set(2.402212e-1f)), at.rest, set(6.9314694e-1f));
+    return at.scaled(fma(p, at.rest, set(1.0f)));
+  }
+  static F exp2_quick(F x) {  // relative error 2.7e-6
+    const Split at(x);
+    const F p = fma(fma(fma(set(9.570102e-3f), at.rest, set(5.591786e-2f)), at.rest, set(2.4024744e-1f)), at.rest, set(6.931218e-1f));
+    return at.scaled(fma(p, at.rest, set(0.9999993f)));
   }
 
  private:
+  struct Split {
+    F whole, rest;
+    explicit Split(F a) {
+      const F x = _mm256_min_ps(_mm256_max_ps(a, set(-126.0f)), set(126.0f));
+      whole = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+      rest = sub(x, whole);
+    }
+    F scaled(F p) const { return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_cvtps_epi32(whole), 23))); }
+  };
   static I first(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 };
 

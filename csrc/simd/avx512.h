@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "simd/subnormals.h"
+
 namespace intaglio::simd {
 
 struct Avx512 {
@@ -14,6 +16,7 @@ struct Avx512 {
   static constexpr bool needs_wide = true;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
+  using Guard = FlushSubnormals;  // held while a kernel computes exponentials
   using F = __m512;
   using I = __m512i;
 
@@ -46,11 +49,13 @@ struct Avx512 {
   static F max(F a, F b) { return _mm512_max_ps(a, b); }
   static F abs(F a) { return _mm512_abs_ps(a); }
   static F where_different(F a, F b, F x) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ), x); }
+  static bool all_at_most_zero(F a) { return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_LE_OQ) == 0xffff; }
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
 
   static I round(F a) { return _mm512_cvtps_epi32(a); }
   static F convert(I a) { return _mm512_cvtepi32_ps(a); }
   static I add_i(I a, I b) { return _mm512_add_epi32(a, b); }
+  static int32_t sum_lanes(I a) { return _mm512_reduce_add_epi32(a); }
   static I xor_i(I a, I b) { return _mm512_xor_si512(a, b); }
   static I min_bytes(I a, I b) { return _mm512_min_epu8(a, b); }
 
@@ -68,21 +73,20 @@ struct Avx512 {
     const I order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     return _mm512_shuffle_epi8(_mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)), order);
   }
-  // 2^(k + i/16) with the 16 values of 2^(i/16) in one register. Adding 1.5 * 2^19 rounds to sixteenths and leaves 16 k + i in the low bits,
-  // i selects the table entry, and 16 k + i shifted into the exponent carries i into the mantissa, which the table entries have subtracted.
-  static F exp2(F a) {
-    const F x = _mm512_max_ps(a, set(-126.0f));
-    const F shifted = add(x, set(786432.0f));
-    const F r = sub(x, sub(shifted, set(786432.0f)));
-    const I index = _mm512_castps_si512(shifted);
-    const I table = _mm512_setr_epi32(0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3, 0x3f7837f0, 0x3f76f532, 0x3f75fed7, 0x3f75583f,
-                                      0x3f7504f3, 0x3f7508a4, 0x3f75672a, 0x3f76248c, 0x3f7744fd, 0x3f78ccdf, 0x3f7ac0c7, 0x3f7d257d);
-    const F scale = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_permutexvar_epi32(index, table), _mm512_slli_epi32(index, 19)));
-    const F p = mul(r, fma(set(2.40226433e-1f), r, set(6.93187714e-1f)));
-    return fma(scale, p, scale);
+  // 2^x = 2^floor(x) * 2^(x - floor(x)): the first factor is an instruction, the second a minimax polynomial on [0, 1).
+  static F exp2(F x) {  // relative error 1.5e-7
+    const F r = fraction(x);
+    const F p = fma(fma(fma(fma(set(1.8775767e-3f), r, set(8.98934e-3f)), r, set(5.5826318e-2f)), r, set(2.4015361e-1f)), r, set(6.931531e-1f));
+    return _mm512_scalef_ps(fma(p, r, set(0.99999994f)), x);
+  }
+  static F exp2_quick(F x) {  // relative error 2.7e-6
+    const F r = fraction(x);
+    const F p = fma(fma(fma(set(1.3534168e-2f), r, set(5.201146e-2f)), r, set(2.4144275e-1f)), r, set(6.9300383e-1f));
+    return _mm512_scalef_ps(fma(p, r, set(1.0000026f)), x);
   }
 
  private:
+  static F fraction(F x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
   static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };
 

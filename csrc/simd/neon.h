@@ -14,6 +14,7 @@ struct Neon {
   static constexpr bool needs_wide = false;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
+  struct Guard {};  // subnormal numbers cost nothing extra
   using F = float32x4_t;
   using I = int32x4_t;
 
@@ -48,11 +49,13 @@ struct Neon {
   static F max(F a, F b) { return vmaxnmq_f32(a, b); }
   static F abs(F a) { return vabsq_f32(a); }
   static F where_different(F a, F b, F x) { return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x), vceqq_f32(a, b))); }
+  static bool all_at_most_zero(F a) { return vminvq_u32(vclezq_f32(a)) != 0; }
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
 
   static I round(F a) { return vcvtnq_s32_f32(a); }
   static F convert(I a) { return vcvtq_f32_s32(a); }
   static I add_i(I a, I b) { return vaddq_s32(a, b); }
+  static int32_t sum_lanes(I a) { return vaddvq_s32(a); }
   static I xor_i(I a, I b) { return veorq_s32(a, b); }
   static I min_bytes(I a, I b) { return vreinterpretq_s32_u8(vminq_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b))); }
 
@@ -72,7 +75,7 @@ struct Neon {
     return vreinterpretq_s32_u8(vqtbl1q_u8(vcombine_u8(ab, cd), vld1q_u8(order)));
   }
   static F exp2(F a) {
-    const F x = vmaxnmq_f32(a, set(-126.0f));
+    const F x = vminnmq_f32(vmaxnmq_f32(a, set(-126.0f)), set(126.0f));
     const F whole = vrndnq_f32(x);
     const F r = sub(x, whole);
     F p = fma(set(1.32764736e-3f), r, set(9.67554189e-3f));
@@ -82,6 +85,7 @@ struct Neon {
     p = fma(p, r, set(1.0f));
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), vshlq_n_s32(vcvtnq_s32_f32(whole), 23)));
   }
+  static F exp2_quick(F a) { return exp2(a); }
 };
 
 }  // namespace intaglio::simd

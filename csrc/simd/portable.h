@@ -20,6 +20,7 @@ struct Portable {
   static constexpr bool needs_wide = false;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
+  struct Guard {};  // nothing to hold while exponentials are computed: exp2 gives no subnormal numbers
   struct F {
     float v[4];
   };
@@ -64,6 +65,8 @@ struct Portable {
   static F abs(F a) { INTAGLIO_LANES(F, std::fabs(a.v[i])); }
   // x in the lanes where a and b differ, else 0.
   static F where_different(F a, F b, F x) { INTAGLIO_LANES(F, a.v[i] != b.v[i] ? x.v[i] : 0.0f); }
+  // False if any lane is not a number.
+  static bool all_at_most_zero(F a) { return a.v[0] <= 0.0f && a.v[1] <= 0.0f && a.v[2] <= 0.0f && a.v[3] <= 0.0f; }
   // a * b + c; rounded once where the instruction set can.
   static F fma(F a, F b, F c) { INTAGLIO_LANES(F, a.v[i] * b.v[i] + c.v[i]); }
 
@@ -71,6 +74,7 @@ struct Portable {
   static I round(F a) { INTAGLIO_LANES(I, nearest(a.v[i])); }
   static F convert(I a) { INTAGLIO_LANES(F, static_cast<float>(a.v[i])); }
   static I add_i(I a, I b) { INTAGLIO_LANES(I, a.v[i] + b.v[i]); }
+  static int32_t sum_lanes(I a) { return a.v[0] + a.v[1] + a.v[2] + a.v[3]; }
   static I xor_i(I a, I b) { INTAGLIO_LANES(I, a.v[i] ^ b.v[i]); }
   static I min_bytes(I a, I b) {
     I r;
@@ -95,6 +99,7 @@ struct Portable {
     INTAGLIO_LANES(I, static_cast<int32_t>(byte(a.v[i]) | byte(b.v[i]) << 8 | byte(c.v[i]) << 16 | static_cast<uint32_t>(byte(d.v[i])) << 24));
   }
   static F exp2(F a) { INTAGLIO_LANES(F, exp2_lane(a.v[i])); }
+  static F exp2_quick(F a) { return exp2(a); }  // for probabilities that become codes: may err by a few 1e-6
 
  private:
   static uint8_t byte(int32_t x) { return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x); }
@@ -104,7 +109,7 @@ struct Portable {
     return static_cast<int32_t>((clamped + magic) - magic);
   }
   static float exp2_lane(float x) {
-    const float clamped = x > -126.0f ? x : -126.0f;
+    const float clamped = x < -126.0f ? -126.0f : x > 126.0f ? 126.0f : x;
     const int32_t whole = nearest(clamped);
     const float r = clamped - static_cast<float>(whole);
     float p = 1.32764736e-3f;
