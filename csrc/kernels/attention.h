@@ -60,13 +60,13 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
 // the limits of single precision. Where they are not, within(sum) is false and exponentials_below_top is to be taken.
 template <class V, bool Wide, bool Masked, int Groups, class Watch>
 inline typename V::F exponentials(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* out, Watch&& watch) {
-  typename V::F sum[2] = {V::set(0.0f), V::set(0.0f)};
+  typename V::F sum = V::set(0.0f);
   head_scores<V, Wide, Masked, Groups>(args, head, window, groups, watch, [&](int t, typename V::F s) {
     const typename V::F e = V::exp2_quick(s);
     V::store(out + t * V::lanes, e);
-    sum[t & 1] = V::add(sum[t & 1], e);
+    sum = V::add(sum, e);
   });
-  return V::add(sum[0], sum[1]);
+  return sum;
 }
 
 // Whether no exponential that matters left the range of exp2, which saturates: the largest was at least 2^-66, at most 2^120.
