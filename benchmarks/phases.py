@@ -1,6 +1,6 @@
 """Where the time of a transformer block goes: microseconds of one core for each phase of one window, on a packed model.
 
-Minimum over the repeats, medians over the blocks; a first map of noise stands for activations, which do not change the work.
+Minimum over the repeats, medians over the blocks; noise stands for activations, which do not change the work.
 ``python benchmarks/phases.py MODEL.intaglio --isa amx avx2``
 """
 

@@ -14,6 +14,9 @@ from intaglio.bench.peers import Answer, Batch, Peer, Precision, Task
 from intaglio.progress import Progress
 from intaglio.runtime.engine import Engine
 
+REST = 0.3
+"""Seconds before each run: longer than the threads of any peer wait for more work without sleeping."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -74,7 +77,7 @@ def compare(
     runs: dict[str, Callable[[], object]] = {"intaglio": lambda: engine(image)}
     runs |= {name: (lambda runner=runner: runner(batch)) for name, runner in runners.items()}  # type: ignore[misc]
     with progress.stage("timing", rounds * len(runs)) as advance:
-        latencies = time_in_turn(runs, rounds, warmup=2, advance=advance)
+        latencies = time_in_turn(runs, rounds, warmup=2, rest=REST, advance=advance)
     wanted = _answer(network, batch)
     contenders = tuple(
         Contender(peer.name, peer.precision, latencies[peer.name], _distance(runners[peer.name](batch), wanted))

@@ -42,12 +42,14 @@ def time_in_turn(
     *,
     warmup: int = 1,
     advance: Advance = lambda figure: None,
+    rest: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Latency]:
     """Run all callables once a round, A B A B ..., `rounds` times after `warmup` uncounted rounds.
 
     Ratios between them are of one run of the machine: quote those, not the seconds. `advance` is called after every
-    counted call with its name.
+    counted call with its name. `rest` is a pause before every call in seconds: threads of some runtimes spin on for a
+    while after their work, and would take the cores from whoever comes next.
 
     >>> ticks = iter(0.5 * tick for tick in range(100))
     >>> time_in_turn({"a": list, "b": list}, rounds=2, clock=lambda: next(ticks))["a"].seconds
@@ -59,6 +61,7 @@ def time_in_turn(
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            time.sleep(rest)
             began = clock()
             run()
             seconds[name].append(clock() - began)
