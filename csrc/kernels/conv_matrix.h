@@ -85,38 +85,69 @@ struct SplitProduct {
   }
 };
 
-// Sums over all planes and taps, into sums[M][N][16][16]. Returns the weights of the next outputs.
+// A strip is a run of vectors of pixels of one row. Its sums wait in memory between chunks of the weights, so that each chunk comes from the second-level
+// cache once for the whole strip: weights, pixels and sums of a chunk share the first level.
+inline constexpr int strip_vectors = 8;
+inline constexpr int chunk_parts = 6;  // of weights, two registers each
+
+// Where a chunk of the sum over [16 planes][tap] begins and ends.
+struct Chunk {
+  int first, last;
+};
+
+// Adds a chunk to the sums of M x 16 outputs by N vectors, [vector][M][16][16]; the first chunk starts them.
 template <class V, class Product, int M, int N>
-inline const int32_t* matrix_tile(const ConvTile& tile, const TapOffsets& taps, const int32_t* field, const int32_t* weights, int32_t* sums) {
+inline void add_chunk(const ConvTile& tile, const TapOffsets& taps, Chunk chunk, const int32_t* field, const int32_t* weights, int32_t* sums) {
   const int64_t stride = tile.band.pitch * 4, rests = tile.groups * tile.band.pitch;
-  V::template tile_zero<0>();
-  V::template tile_zero<1>();
-  V::template tile_zero<2>();
-  V::template tile_zero<3>();
-  for (int group = 0; group < tile.groups; group += matrix_rows, field += matrix_rows * tile.band.pitch) {
-    for (int tap = 0; tap < tile.geometry.taps(); ++tap, weights += Product::parts * M * matrix_words) {
-      const int32_t* pixels = field + taps.at[tap];
-      Product::template step<M, N>(weights, pixels, pixels + rests, stride);
-    }
+  int32_t* next = sums + M * matrix_words;  // of the second vector
+  if (chunk.first == 0) {
+    V::template tile_zero<0>();
+    V::template tile_zero<1>();
+    V::template tile_zero<2>();
+    V::template tile_zero<3>();
+  } else {
+    V::template tile_load<0>(sums, 64);
+    if constexpr (N == 2) V::template tile_load<1>(next, 64);
+    if constexpr (M == 2) V::template tile_load<2>(sums + matrix_words, 64);
+    if constexpr (M == 2 && N == 2) V::template tile_load<3>(next + matrix_words, 64);
+  }
+  const int count = tile.geometry.taps();
+  for (int at = chunk.first; at < chunk.last; ++at, weights += Product::parts * M * matrix_words) {
+    const int32_t* pixels = field + at / count * matrix_rows * tile.band.pitch + taps.at[at % count];
+    Product::template step<M, N>(weights, pixels, pixels + rests, stride);
   }
   V::template tile_store<0>(sums, 64);
-  if constexpr (N == 2) V::template tile_store<1>(sums + matrix_words, 64);
-  if constexpr (M == 2) V::template tile_store<2>(sums + N * matrix_words, 64);
-  if constexpr (M == 2 && N == 2) V::template tile_store<3>(sums + 3 * matrix_words, 64);
+  if constexpr (N == 2) V::template tile_store<1>(next, 64);
+  if constexpr (M == 2) V::template tile_store<2>(sums + matrix_words, 64);
+  if constexpr (M == 2 && N == 2) V::template tile_store<3>(next + matrix_words, 64);
+}
+
+// M x 16 outputs of `width` vectors. Returns the weights of the next outputs.
+template <class V, class Product, int M>
+inline const int32_t* sum_strip(const ConvTile& tile, const TapOffsets& taps, int width, const int32_t* field, const int32_t* weights, int32_t* sums) {
+  constexpr int length = chunk_parts / Product::parts;
+  const int all = tile.groups / matrix_rows * tile.geometry.taps();
+  for (int first = 0; first < all; first += length) {
+    const Chunk chunk{first, first + length < all ? first + length : all};
+    int t = 0;
+    for (; t + 2 <= width; t += 2) add_chunk<V, Product, M, 2>(tile, taps, chunk, field + t * V::lanes, weights, sums + t * M * matrix_words);
+    if (t < width) add_chunk<V, Product, M, 1>(tile, taps, chunk, field + t * V::lanes, weights, sums + t * M * matrix_words);
+    weights += (chunk.last - chunk.first) * Product::parts * M * matrix_words;
+  }
   return weights;
 }
 
-// All output channels of N vectors of pixels; finish(output, vector, sum) takes each sum.
-template <class V, class Product, int N, class Finish>
-inline void all_matrix_outputs(const ConvTile& tile, const TapOffsets& taps, const int32_t* field, const int32_t* weights, const Finish& finish) {
-  alignas(64) int32_t sums[4 * matrix_words];
+// All output channels of a strip; finish(output, vector, sum) takes each sum.
+template <class V, class Product, class Finish>
+inline void all_matrix_outputs(const ConvTile& tile, const TapOffsets& taps, int width, const int32_t* field, const int32_t* weights, const Finish& finish) {
+  alignas(64) int32_t sums[2 * strip_vectors * matrix_words];
   for (int n = 0; n < tile.geometry.out;) {
-    const int left = tile.geometry.out - n;
-    const bool pair = left > matrix_rows;
-    weights = pair ? matrix_tile<V, Product, 2, N>(tile, taps, field, weights, sums) : matrix_tile<V, Product, 1, N>(tile, taps, field, weights, sums);
-    const int outputs = left < 2 * matrix_rows ? left : 2 * matrix_rows;
+    const int left = tile.geometry.out - n, blocks = left > matrix_rows ? 2 : 1;
+    weights = blocks == 2 ? sum_strip<V, Product, 2>(tile, taps, width, field, weights, sums) : sum_strip<V, Product, 1>(tile, taps, width, field, weights, sums);
+    const int outputs = left < blocks * matrix_rows ? left : blocks * matrix_rows;
     for (int m = 0; m < outputs; ++m) {
-      for (int t = 0; t < N; ++t) finish(n + m, t, Product::load(sums + ((m / matrix_rows * N + t) * matrix_rows + m % matrix_rows) * V::lanes));
+      const int32_t* row = sums + m * V::lanes;  // the blocks of a vector follow each other
+      for (int t = 0; t < width; ++t) finish(n + m, t, Product::load(row + t * blocks * matrix_words));
     }
     n += outputs;
   }
@@ -138,17 +169,21 @@ inline void pack_split_band(const ConvTile& tile) {
   });
 }
 
+// Calls finish_of(width, y, x, first word of the strip) for a `finish` of each strip.
 template <class V, class Product, class Body>
-inline void for_each_matrix_field(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& finish_of) {
+inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& finish_of) {
   V::tiles_begin();
-  for_each_field<V, 2>(tile, static_cast<const int32_t*>(tile.scratch), [&](int width, int64_t y, int64_t x, const int32_t* field) {
-    const auto finish = finish_of(width, y, x, field);
-    if (width == 2) {
-      all_matrix_outputs<V, Product, 2>(tile, taps, field, weights, finish);
-    } else {
-      all_matrix_outputs<V, Product, 1>(tile, taps, field, weights, finish);
+  const auto vectors = static_cast<int>((tile.x1 - tile.x0 + V::lanes - 1) / V::lanes);
+  for (int64_t y = tile.y0; y < tile.y1; ++y) {
+    const int32_t* row = static_cast<const int32_t*>(tile.scratch) + (y - tile.y0) * tile.geometry.stride * tile.band.row();
+    for (int v = 0; v < vectors; v += strip_vectors) {
+      const int width = vectors - v < strip_vectors ? vectors - v : strip_vectors;
+      const int64_t x = tile.x0 + v * V::lanes, end = x + width * V::lanes;
+      const int32_t* field = row + v * V::lanes;
+      all_matrix_outputs<V, Product>(tile, taps, width, field, weights, finish_of(width, y, x, field));
+      activate_pixels<V>(tile, y, x, (end < tile.x1 ? end : tile.x1) - x);
     }
-  });
+  }
   V::tiles_end();
 }
 
@@ -158,7 +193,7 @@ void conv_float_matrix(const ConvFloatMatrixArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_split_band<V>(tile);
-  for_each_matrix_field<V, SplitProduct<V>>(tile, taps, args.weights, [&](int, int64_t y, int64_t x, const int32_t*) {
+  for_each_strip<V, SplitProduct<V>>(tile, taps, args.weights, [&](int, int64_t y, int64_t x, const int32_t*) {
     return [&, y, x](int n, int t, typename V::F sum) { store_result<V>(tile, n, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n]))); };
   });
 }
@@ -169,8 +204,8 @@ void conv_codes_matrix(const ConvCodesArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_code_band<V>(tile, args.grid);
-  typename V::F sums[2];
-  for_each_matrix_field<V, CodeProduct<V>>(tile, taps, args.weights, [&](int width, int64_t y, int64_t x, const int32_t* field) {
+  typename V::F sums[strip_vectors];
+  for_each_strip<V, CodeProduct<V>>(tile, taps, args.weights, [&](int width, int64_t y, int64_t x, const int32_t* field) {
     sums_of_codes<V>(width, tile, taps, field, sums);
     return [&, y, x](int n, int t, typename V::I product) {
       const auto offset = V::fma(sums[t], V::set(args.of_sum[n]), V::set(args.constant[n]));
