@@ -74,10 +74,13 @@ class WindowAttention(nn.Module):
         windows, tokens, dim = x.shape
         qkv = self.qkv(x).view(windows, tokens, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = self.scores(q * q.shape[-1] ** -0.5, k.transpose(-2, -1)) + self.position_bias()
-        if mask is not None:
+        scores = self.scores(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
+        # Added once, and in place where that needs no view: the scores are the largest tensor of the network.
+        if mask is None:
+            scores += self.position_bias()
+        else:
             by_picture = scores.view(-1, mask.shape[0], self.heads, tokens, tokens)
-            scores = (by_picture + mask[:, None]).view(windows, self.heads, tokens, tokens)
+            scores = (by_picture + (self.position_bias() + mask[:, None])).view(windows, self.heads, tokens, tokens)
         context = self.context(scores.softmax(dim=-1), v)
         return self.proj(context.transpose(1, 2).reshape(windows, tokens, dim))
 

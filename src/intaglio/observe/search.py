@@ -5,6 +5,7 @@ A search never learns what a layer is. Each is a frozen value, so that it can be
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -39,12 +40,18 @@ def spanning(lower: float, upper: float) -> Bounds:
     return Bounds(lower, max(upper, lower + MIN_RELATIVE_RANGE * max(1.0, abs(lower), abs(upper))))
 
 
-def _checked(values: Values) -> Values:
-    if values.size == 0 or not (np.isfinite(values.min()) and np.isfinite(values.max())):
+def _checked(low: float, high: float) -> None:
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise CalibrationError(
             "a site saw no values, or NaN or infinite ones; check the calibration pictures and the checkpoint."
         )
-    return values
+
+
+def _sorted(values: Values) -> Values:
+    ordered = np.sort(values)
+    # NaN comes last, so that the ends tell.
+    _checked(*((float(ordered[0]), float(ordered[-1])) if ordered.size else (math.nan, math.nan)))
+    return ordered
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,9 @@ class MinMax:
     def __call__(self, values: Values, bits: int) -> Bounds:
         """Minimum and maximum; `bits` does not matter."""
         del bits
-        _checked(values)
-        return spanning(float(values.min()), float(values.max()))
+        low, high = (float(values.min()), float(values.max())) if values.size else (math.nan, math.nan)
+        _checked(low, high)
+        return spanning(low, high)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Percentile:
     def __call__(self, values: Values, bits: int) -> Bounds:
         """The two percentiles; `bits` does not matter."""
         del bits
-        ordered = np.sort(_checked(values))
+        ordered = _sorted(values)
         position = (ordered.size - 1) * self.tail / 100.0
         return spanning(_between(ordered, position), _between(ordered, ordered.size - 1 - position))
 
@@ -105,7 +113,8 @@ class TwoSidedMse:
 
     def __call__(self, values: Values, bits: int) -> Bounds:
         """The candidate with the least sum of squared rounding and clipping errors."""
-        return _best(np.sort(_checked(values)), bits, *self.grid(float(values.min()), float(values.max())))
+        ordered = _sorted(values)
+        return _best(ordered, bits, *self.grid(float(ordered[0]), float(ordered[-1])))
 
     def grid(self, low: float, high: float) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
         """Lower and upper bounds of all candidates for values from `low` to `high`."""
@@ -122,7 +131,8 @@ class OneSidedMse:
 
     def __call__(self, values: Values, bits: int) -> Bounds:
         """The candidate with the least sum of squared errors; the lower bound stays the minimum."""
-        return _best(np.sort(_checked(values)), bits, *self.grid(float(values.min()), float(values.max())))
+        ordered = _sorted(values)
+        return _best(ordered, bits, *self.grid(float(ordered[0]), float(ordered[-1])))
 
     def grid(self, low: float, high: float) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
         """Lower and upper bounds of all candidates for values from `low` to `high`."""
@@ -144,6 +154,15 @@ def squared_errors(
     >>> squared_errors(np.array([0.0, 0.4, 1.0], np.float32), 2, np.array([0.0]), np.array([3.0])).round(6).tolist()
     [0.16]
     """
+    energy = float(np.einsum("i,i->", ordered, ordered, dtype=np.float64))
+    errors: Float64[np.ndarray, " k"] = energy + _errors_less_energy(ordered, bits, lower, upper)
+    return errors
+
+
+def _errors_less_energy(
+    ordered: Values, bits: int, lower: Float64[np.ndarray, " k"], upper: Float64[np.ndarray, " k"]
+) -> Float64[np.ndarray, " k"]:
+    """Squared errors without the sum of x^2, which is the same for all candidates."""
     top = (1 << bits) - 1
     step = (upper - lower) / top
     levels = lower[:, None] + step[:, None] * np.arange(top + 1)
@@ -153,8 +172,7 @@ def squared_errors(
     cuts = np.concatenate([edges, cuts, edges + ordered.size], axis=1)
     counts = np.diff(cuts, axis=1)
     sums = np.diff(_prefix_sums_at(ordered, cuts), axis=1)
-    energy = float(np.einsum("i,i->", ordered, ordered, dtype=np.float64))
-    errors: Float64[np.ndarray, " k"] = energy - 2.0 * (levels * sums).sum(1) + (levels * levels * counts).sum(1)
+    errors: Float64[np.ndarray, " k"] = (levels * (levels * counts - 2.0 * sums)).sum(1)
     return errors
 
 
@@ -171,5 +189,5 @@ def _prefix_sums_at(ordered: Values, cuts: Int[np.ndarray, "k m"]) -> Float64[np
 def _best(ordered: Values, bits: int, lower: Float[np.ndarray, " k"], upper: Float[np.ndarray, " k"]) -> Bounds:
     if ordered[0] == ordered[-1]:
         return spanning(float(ordered[0]), float(ordered[-1]))
-    winner = int(np.argmin(squared_errors(ordered, bits, lower, upper)))
+    winner = int(np.argmin(_errors_less_energy(ordered, bits, lower, upper)))
     return spanning(float(lower[winner]), float(upper[winner]))
