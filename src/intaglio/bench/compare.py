@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,15 @@ REST = 0.3
 
 @dataclass(frozen=True)
 class Contender:
-    """One row: who, in which precision, how fast, and its mean difference in grey levels from PyTorch's answer."""
+    """One row: who, in which precision, how fast, and its mean difference in grey levels from PyTorch's answer.
+
+    None stands for an answer that is not finite.
+    """
 
     name: str
     precision: Precision
     latency: Latency
-    grey_levels: float
+    grey_levels: float | None
 
 
 @dataclass(frozen=True)
@@ -94,5 +98,6 @@ def _answer(network: nn.Module, batch: Batch) -> Answer:
         return np.asarray(network(torch.from_numpy(batch)).numpy())
 
 
-def _distance(answer: Answer, wanted: Answer) -> float:
-    return float(np.abs(np.clip(answer, 0, 1) - np.clip(wanted, 0, 1)).mean() * 255.0)
+def _distance(answer: Answer, wanted: Answer) -> float | None:
+    found = float(np.abs(np.clip(answer, 0, 1) - np.clip(wanted, 0, 1)).mean() * 255.0)
+    return found if math.isfinite(found) else None

@@ -6,8 +6,11 @@ A peer that is not installed is left out and named. Nothing here is needed to ru
 from __future__ import annotations
 
 import importlib.util
+import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -127,11 +130,25 @@ def _compiled_by_openvino(core: Any, model: Any, threads: int, hint: str) -> Run
 def _exported(task: Task, folder: Path) -> Path:
     """The network as an ONNX file for pictures of the example's size."""
     path = folder / "network.onnx"
-    torch.onnx.export(
-        task.network.eval(), (torch.from_numpy(task.example),), str(path), opset_version=18, dynamo=True,
-        external_data=False, verbose=False,
-    )  # fmt: skip
+    with _hushed():
+        torch.onnx.export(
+            task.network.eval(), (torch.from_numpy(task.example),), str(path), opset_version=18, dynamo=True,
+            external_data=False, verbose=False,
+        )  # fmt: skip
     return path
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """The exporter tells of packages that nobody asked for, and warns of its own use of torch."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 _PEERS = (

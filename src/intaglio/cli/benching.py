@@ -129,7 +129,7 @@ def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, ro
             f"{contender.latency.median * 1e3:.1f}",
             f"{contender.latency.best * 1e3:.1f}",
             f"{contender.latency.median / found.ours.median:.2f}",
-            f"{contender.grey_levels:.3f}",
+            "not finite" if contender.grey_levels is None else f"{contender.grey_levels:.3f}",
         )
         for contender in found.contenders
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from intaglio.evaluate import Record
 from intaglio.published.paper import PaperTable, load_table, table_names
@@ -85,6 +86,42 @@ def size_table(records: Iterable[Record]) -> str:
 def _span(sizes: set[int]) -> str:
     low, high = min(sizes), max(sizes)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def peers_table(records: Iterable[Record]) -> str:
+    """How many times as long each peer took as the integer engine, on the same picture in the same run."""
+    found = _with_peers(records)
+    names = list(dict.fromkeys(name for record in found for name in _peers(record)))
+    rows = []
+    for record in found:
+        peers = _peers(record)
+        own = f"{1e3 * cast(float, record.extra['median_seconds_in_turn']):.0f} ms"
+        ratios = (f"{peers[name]['ratio']:.2f}" if name in peers else "-" for name in names)
+        size, backend = str(record.settings["size"]), str(record.settings["backend"])
+        bits = f"w{record.weight_bits}a{record.act_bits}"
+        rows.append((f"{record.network} x{record.scale}", bits, size, backend, own, *ratios))
+    precisions = {name: peer["precision"] for record in found for name, peer in _peers(record).items()}
+    titles = [f"{name} ({precisions[name]})" for name in names]
+    return table(("network", "bits", "LR picture", "instructions", "intaglio", *titles), rows) if rows else ""
+
+
+def peers_caption(records: Iterable[Record]) -> str:
+    """What the ratios of `peers_table` are ratios of, and on what machine."""
+    found = _with_peers(records)
+    machines = sorted({f"{one.machine.cpu}, {one.machine.cores} cores" for one in found})
+    threads = sorted({str(record.settings["threads"]) for record in found})
+    return (
+        "Times of the peers divided by ours: medians of runs that took turns, same float weights, same picture, "
+        f"{' or '.join(threads)} threads, whole network; {'; '.join(machines)}. Ratios hold for this machine and run."
+    )
+
+
+def _with_peers(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.kind == "speed" and record.extra.get("peers")]
+
+
+def _peers(record: Record) -> dict[str, dict[str, Any]]:
+    return cast(dict[str, dict[str, Any]], record.extra["peers"])
 
 
 def speed_table(records: Sequence[Record]) -> str:

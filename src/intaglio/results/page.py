@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
-from intaglio.results.figures import published_tables, size_table, speed_table
+from intaglio.results.figures import peers_caption, peers_table, published_tables, size_table, speed_table
 from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
 from intaglio.results.markdown import section, table
 
@@ -27,15 +27,24 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
     parts += [
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
         section("Bytes on disk", size_table(everything)),
+        section("Speed beside peers", *_peers(everything)),
         section("Speed", speed_table(everything)),
     ]
     return "\n\n".join(("# Results", _INTRODUCTION, *(part for part in parts if part))) + "\n"
 
 
 def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
-    """The headline for the README: the first network of the headline's file; empty where there is none."""
+    """The headlines for the README: the first network of the headline's file, and speed; empty where there is none."""
     found = grids(files.get(HEADLINE, ()))
-    return _accuracy(found[0]) if found else ""
+    speed = section(
+        "Speed beside peers", *_peers([record for name in sorted(files) for record in files[name]]), level=3
+    )
+    return "\n\n".join(part for part in (speed, _accuracy(found[0]) if found else "") if part)
+
+
+def _peers(records: Sequence[Record]) -> tuple[str, ...]:
+    shown = peers_table(records)
+    return (peers_caption(records), shown) if shown else ()
 
 
 def _accuracy(grid: Grid) -> str:
