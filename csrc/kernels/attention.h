@@ -48,6 +48,7 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
           acc = V::template dot4<Wide>(acc, V::load_i(head.q + at), V::set_i(head.k[at + t]));
         }
       }
+      acc = V::total(acc);
       watch(t, acc);
       F s = V::fma(V::convert(acc), scale, V::add(V::load(bias + kx * V::lanes), V::set(head.key_terms[t])));
       if constexpr (Masked) s = V::add(s, V::where_different(V::set(head.region[t]), head.query_region, V::set(masked)));
@@ -113,7 +114,7 @@ inline typename V::F map_codes(const AttentionArgs& args, const float* scores, i
       sums[i & 1] = V::template dot4<false>(sums[i & 1], word, ones);
     }
   }
-  return V::convert(V::add_i(sums[0], sums[1]));
+  return V::convert(V::add_i(V::total(sums[0]), V::total(sums[1])));
 }
 
 // Channels c .. c + M of the context, as codes of proj.input, written as words of four channels.
@@ -132,6 +133,8 @@ inline void context_channels(const AttentionArgs& args, const HeadView<V>& head,
 #pragma GCC unroll 12
     for (int m = 0; m < M; ++m) acc[m] = V::template dot4<Wide>(acc[m], p, V::set_i(v[m * count + i]));
   }
+  #pragma GCC unroll 12
+  for (int m = 0; m < M; ++m) acc[m] = V::total(acc[m]);
   const F base = V::mul(map_sums, V::set(args.map_sum)), scale = V::set(args.product);
   constexpr int groups = (M + 3) / 4;
   F y[groups * 4];

@@ -8,6 +8,7 @@
 #include "kernels/linear.h"
 #include "kernels/watch.h"
 #include "kernels/window.h"
+#include "simd/pairs.h"
 
 namespace intaglio::kernels {
 
@@ -117,7 +118,7 @@ struct BlockRun {
           sum = V::template dot4<false>(sum, codes, ones);
           if (args.attention.key_shift) V::store_i(at, V::xor_i(codes, shift));
         }
-        V::store(key_terms + static_cast<int64_t>(h) * padded + g, V::mul(V::convert(sum), scale));
+        V::store(key_terms + static_cast<int64_t>(h) * padded + g, V::mul(V::convert(V::total(sum)), scale));
       }
     }
   }
@@ -128,7 +129,7 @@ struct BlockRun {
       for (int c = 0; c < shape.dim; ++c) {
         I sum = V::set_i(0);
         for (int i = 0; i < count; i += V::lanes) sum = V::template dot4<false>(sum, V::load_i(v + static_cast<int64_t>(c) * count + i), V::load_i(real_keys + i));
-        value_terms[c] = static_cast<float>(V::sum_lanes(sum)) * args.attention.value_sum + args.attention.constant;
+        value_terms[c] = static_cast<float>(V::sum_lanes(V::total(sum))) * args.attention.value_sum + args.attention.constant;
       }
     }
     if (args.attention.value_shift) {
@@ -260,6 +261,9 @@ template <class V>
 void window_block(const WindowBlockArgs& args) {
   if constexpr (V::needs_wide) {
     if (args.wide) return watch_windows<V, true>(args);
+  }
+  if constexpr (V::has_pairs) {
+    if (args.narrow) return watch_windows<simd::Pairs<V>, false>(args);
   }
   watch_windows<V, false>(args);
 }

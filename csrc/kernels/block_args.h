@@ -72,7 +72,8 @@ struct WindowBlockArgs {
   int32_t q_top, k_top, v_top;
   FoldedGrid hidden;  // codes of the GELU outputs
   AttentionArgs attention;
-  bool wide;  // some product needs dot4<true>
+  bool wide;    // some product needs dot4<true>
+  bool narrow;  // no sum of pairs of byte products leaves 16 bits
   // The map, updated in place, and the windows [first, last) of its rolled form, in raster order.
   float* map;
   int64_t plane;

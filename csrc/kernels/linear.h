@@ -20,7 +20,7 @@ inline void row_sums(const int32_t* codes, int groups, int32_t last_ones, int to
         acc[j] = V::template dot4<false>(acc[j], V::load_i(codes + (static_cast<int64_t>(k) * token_groups + g + j) * V::lanes), ones);
       }
     }
-    for (int j = 0; j < 4; ++j) V::store(sums + (g + j) * V::lanes, V::convert(acc[j]));
+    for (int j = 0; j < 4; ++j) V::store(sums + (g + j) * V::lanes, V::convert(V::total(acc[j])));
   }
 }
 
@@ -43,6 +43,11 @@ inline void product_tile(const int32_t* words, const int32_t* codes, int groups,
 #pragma GCC unroll 4
       for (int j = 0; j < N; ++j) acc[m][j] = V::template dot4<Wide>(acc[m][j], x[j], w);
     }
+  }
+#pragma GCC unroll 4
+  for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+    for (int j = 0; j < N; ++j) acc[m][j] = V::total(acc[m][j]);
   }
 }
 

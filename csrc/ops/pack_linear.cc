@@ -57,6 +57,7 @@ PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t ou
   packed.groups = static_cast<int>(input_order.size() / 4);
   packed.outputs = static_cast<int>(output_order.size());
   packed.wide = needs_wide(x.top(), shift ? shift : grids.front().top());
+  packed.narrow = is_narrow(packed.groups, x.top(), shift ? shift : grids.front().top());
   for (size_t k = 0; k < 4; ++k) packed.last_ones |= (input_order[input_order.size() - 4 + k] >= 0 ? 1 : 0) << (8 * k);
   packed.words.assign(input_order.size() * output_order.size() / 4, 0);
   auto* bytes = reinterpret_cast<int8_t*>(packed.words.data());

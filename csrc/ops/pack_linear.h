@@ -15,6 +15,8 @@ namespace intaglio {
 constexpr int signed_shift(int bits) { return bits >= 7 ? 1 << (bits - 1) : 0; }
 
 // Whether pairs of products of an unsigned and a signed operand may exceed 16 bits.
+// Whether the sums of `words` words of 4 products, and of their unsigned codes alone, fit 16 bits before two halves are added.
+constexpr bool is_narrow(int words, int unsigned_top, int largest_signed) { return int64_t{2} * words * unsigned_top * largest_signed <= 32767; }
 constexpr bool needs_wide(int unsigned_top, int largest_signed) { return 2 * unsigned_top * largest_signed > 32767; }
 
 // Order of outputs or inputs in the packed layer: an index of the layer, or -1 for padding.
@@ -37,7 +39,7 @@ struct PackedLinear {
   std::vector<float> scale, sum, offset;
   int groups = 0, outputs = 0;
   int32_t last_ones = 0;
-  bool wide = false;
+  bool wide = false, narrow = false;
   double reach = 0.0;  // no output exceeds this, before the epilogue
   LinearArgs args() const { return {words.data(), tiles.data(), scale.data(), sum.data(), offset.data(), groups, outputs, last_ones}; }
 };

@@ -94,6 +94,7 @@ void WindowBlock::pack_linears(const OpSpec& spec) {
   const Affine code = to_grid(h);
   args_.hidden = {static_cast<float>(code.scale), static_cast<float>(code.offset), every_byte(h.top())};
   args_.wide = q_.wide || k_.wide || v_.wide || proj_.wide || fc1_.wide || fc2_.wide;
+  args_.narrow = q_.narrow && k_.narrow && v_.narrow && proj_.narrow && fc1_.narrow && fc2_.narrow;
 }
 
 void WindowBlock::pack_attention(const OpSpec& spec) {
@@ -114,7 +115,10 @@ void WindowBlock::pack_attention(const OpSpec& spec) {
   args.value_sum = static_cast<float>(static_cast<double>(v.step) * map.lower * code.scale);
   args.constant = static_cast<float>(static_cast<double>(shape_.tokens) * map.lower * v.lower * code.scale + code.offset);
   args.context_top = every_byte(out.top());
-  args_.wide = args_.wide || needs_wide(q.top(), k.bits == 8 ? 128 : k.top()) || needs_wide(map.top(), shift ? 128 : v.top());
+  const int k_most = k.bits == 8 ? 128 : k.top(), v_most = shift ? 128 : v.top(), key_words = shape_.token_groups * kernels_.lanes / 4;
+  args_.narrow = args_.narrow && is_narrow(shape_.head_groups, q.top(), k_most) && is_narrow(key_words, map.top(), v_most) &&
+                 is_narrow(key_words, std::max(k.top(), v.top()), 1);
+  args_.wide = args_.wide || needs_wide(q.top(), k_most) || needs_wide(map.top(), v_most);
   check_reach(spec, "context.a", map, 1.0);
   check_reach(spec, "proj.input", out, static_cast<double>(shape_.tokens) * magnitude(map) * magnitude(v));
 }

@@ -7,6 +7,7 @@ namespace intaglio::simd {
 
 struct Avx512Vnni : Avx512 {
   static constexpr bool needs_wide = false;
+  static constexpr bool has_pairs = false;
 
   template <bool Wide>
   static I dot4(I acc, I u, I s) {

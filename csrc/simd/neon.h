@@ -12,6 +12,7 @@ struct Neon {
   static constexpr int accumulators = 12;  // products that fit into registers beside their operands
   static constexpr int tile_tokens = 4;    // vectors of tokens in one register tile of 4 outputs
   static constexpr bool needs_wide = false;
+  static constexpr bool has_pairs = false;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
   struct Guard {};  // subnormal numbers cost nothing extra
@@ -61,6 +62,7 @@ struct Neon {
 
   // Dot products of like signs only: u * s = (u - 128) * s + 128 * s, where the second sum takes a dot product with 128 in every byte,
   // as signed -128 subtracted.
+  static I total(I acc) { return acc; }
   template <bool Wide>
   static I dot4(I acc, I u, I s) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(u), vdupq_n_u8(128)));

@@ -2,6 +2,7 @@
 //
 // A vector type V has `lanes` float32 (F) or int32 (I) values. All operations are lane by lane but for dot4 and pack4, which see an I as 4 bytes a lane:
 //   dot4<Wide>(acc, u, s)[i] = acc[i] + sum over b < 4 of u8(u[i], b) * s8(s[i], b), exact. Wide is needed only where 2 * max u * max |s| > 32767.
+//   total(acc)               = the sums that a run of dot4 made; the vector types of pairs.h keep them in another form until then.
 //   pack4(a, b, c, d)[i]     = a[i] | b[i] << 8 | c[i] << 16 | d[i] << 24, each clamped to 0..255 first.
 // round() is half to even; NaN and values beyond int32 become some int32. exp2() takes finite values up to 126, relative error <= 4e-7, and gives a normal
 // number or zero-like (below 2^-125) for very negative ones. The other headers in this folder have the same names and the same meaning.
@@ -18,6 +19,7 @@ struct Portable {
   static constexpr int accumulators = 8;     // products that fit into registers beside their operands
   static constexpr int tile_tokens = 2;       // vectors of tokens in one register tile of 4 outputs
   static constexpr bool needs_wide = false;
+  static constexpr bool has_pairs = false;
   static constexpr bool has_tiles = false;
   static constexpr bool has_bf16 = false;
   struct Guard {};  // nothing to hold while exponentials are computed: exp2 gives no subnormal numbers
@@ -86,6 +88,7 @@ struct Portable {
     return r;
   }
 
+  static I total(I acc) { return acc; }
   template <bool Wide>
   static I dot4(I acc, I u, I s) {
     uint8_t x[16];
