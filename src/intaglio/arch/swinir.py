@@ -134,6 +134,16 @@ class SwinIR(SRNetwork):
         """The groups before their convolution and residual, as in 2DQuant's release; outputs are (N, H, W, C)."""
         return tuple(f"layers.{index}.residual_group" for index in range(len(self.layers)))
 
+    def norm_readers(self) -> tuple[tuple[str, str], ...]:
+        """Every LayerNorm inside a block with the linear layer that alone reads it."""
+        blocks = [
+            f"layers.{index}.residual_group.blocks.{position}"
+            for index, depth in enumerate(self.config.depths)
+            for position in range(depth)
+        ]
+        pairs = (("norm1", "attn.qkv"), ("norm2", "mlp.fc1"))
+        return tuple((f"{block}.{norm}", f"{block}.{reader}") for block in blocks for norm, reader in pairs)
+
     def first_and_last(self) -> tuple[str, str]:
         return "conv_first", "conv_last"
 

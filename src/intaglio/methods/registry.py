@@ -15,6 +15,7 @@ from intaglio.methods.dbdc_pac import DbdcPac, DbdcPacRelease
 from intaglio.methods.engrave import Engrave
 from intaglio.methods.least_squares import LeastSquaresMethod, RidgeMethod
 from intaglio.methods.minmax import MinMaxMethod
+from intaglio.methods.norm_folding import NoisyQuant, RepQ
 from intaglio.methods.oaq import Oaq, OaqRelease
 from intaglio.methods.percentile import PercentileMethod
 from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
@@ -24,7 +25,8 @@ from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
 class MethodEntry:
     """A method's name, maker and what a reader of a table should know of it.
 
-    `make` is the method's dataclass; `cost` says what it takes in words; `trains` whether it distils.
+    `make` is the method's dataclass; `cost` says what it takes in words; `trains` whether it distils; `norms` whether
+    it works on networks with LayerNorms only.
     """
 
     name: str
@@ -33,6 +35,7 @@ class MethodEntry:
     paper: str
     cost: str
     trains: bool = False
+    norms: bool = False
 
 
 _ENTRIES = (
@@ -92,6 +95,22 @@ _ENTRIES = (
         "weights fitted in closed form to quantized inputs",
         "ours; relatives: ERQ, HarmoQ",
         "three float passes",
+    ),
+    MethodEntry(
+        "repq",
+        RepQ,
+        "channels of LayerNorm outputs brought to one range, then DOBI",
+        "RepQ-ViT, ICCV 2023, section 3.2",
+        "two float passes",
+        norms=True,
+    ),
+    MethodEntry(
+        "noisyquant",
+        NoisyQuant,
+        "fixed noise on LayerNorm outputs, then DOBI",
+        "NoisyQuant, CVPR 2023",
+        "three float passes",
+        norms=True,
     ),
     MethodEntry(
         "dbdc-pac",

@@ -17,11 +17,12 @@ class Require:
     """Raises MethodError where the model of a job lacks something, naming it and a remedy.
 
     `ungrouped`: no quantized convolution has groups. `taps`: the network names feature taps for distillation.
-    `per_tensor`: weights have one grid each.
+    `norms`: the network names the layers that read a LayerNorm. `per_tensor`: weights have one grid each.
     """
 
     ungrouped: bool = False
     taps: bool = False
+    norms: bool = False
     per_tensor: bool = False
 
     def __call__(self, job: Job) -> None:
@@ -37,6 +38,11 @@ class Require:
             raise MethodError(
                 f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
                 " a method `feature_taps()` to the network."
+            )
+        if self.norms and not callable(getattr(network, "norm_readers", None)):
+            raise MethodError(
+                f"{type(network).__name__} names no LayerNorm whose output this method could change; choose 'dobi', or"
+                " add a method `norm_readers()` to the network."
             )
         granularity = job.model.spec.weight_granularity
         if self.per_tensor and granularity is not Granularity.PER_TENSOR:

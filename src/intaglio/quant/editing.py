@@ -35,3 +35,24 @@ def edit_weight(
         layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
     rows = layer.rows(site.role) if isinstance(layer, QuantLinear) else slice(None)
     layer.bias[rows] += bias_shift.to(layer.bias.dtype)
+
+
+@torch.no_grad()
+def fold_into_norm(
+    model: QuantModel, norm: str, reader: str, *, shift: Float64[Tensor, " k"], scale: Float64[Tensor, " k"]
+) -> None:
+    """Let the LayerNorm at path `norm` give ``(x + shift) / scale`` and the linear layer at `reader` undo it.
+
+    The network computes what it did, to rounding, if nothing else reads the LayerNorm. `scale` is positive. A layer
+    without a bias gets one.
+    """
+    source, layer = model.network.get_submodule(norm), model.network.get_submodule(reader)
+    assert isinstance(source, nn.LayerNorm)
+    assert isinstance(layer, QuantLinear)
+    weight = layer.weight.double()
+    source.bias.copy_((source.bias.double() + shift) / scale)
+    source.weight.copy_(source.weight.double() / scale)
+    if layer.bias is None:
+        layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
+    layer.bias.copy_(layer.bias.double() - weight @ shift)
+    layer.weight.copy_(weight * scale)
