@@ -37,6 +37,13 @@ struct ConvBand {
   constexpr int64_t words() const { return rows * row(); }
 };
 
+// A map of the output's shape that is added: result * own + data * other. The output may be written over it.
+struct ConvResidual {
+  const float* data = nullptr;
+  int64_t plane = 0;
+  float own = 1.0f, other = 1.0f;
+};
+
 // One tile of output, rows [y0, y1) and columns [x0, x1), of a convolution of the planar map (in, h, w).
 struct ConvTile {
   ConvGeometry geometry;
@@ -50,6 +57,7 @@ struct ConvTile {
   Activation act;
   const float* slopes;  // one for each output channel; leaky_relu and prelu only
   void* scratch;        // the band's words, 64-byte aligned
+  ConvResidual residual = {};
 };
 
 // Float: one plane a channel.

@@ -101,11 +101,16 @@ inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& tap
   }
 }
 
-// Stores one vector of results of output channel n at pixel (y, x), cut off at the tile's end.
+// Stores one vector of results of output channel n at pixel (y, x), with the residual if there is one, cut off at the tile's end.
 template <class V>
 inline void store_result(const ConvTile& tile, int64_t n, int64_t y, int64_t x, typename V::F result) {
-  float* to = tile.out + n * tile.out_plane + y * tile.out_w + x;
-  const int64_t left = tile.x1 - x;
+  const int64_t pixel = y * tile.out_w + x, left = tile.x1 - x;
+  float* to = tile.out + n * tile.out_plane + pixel;
+  if (const ConvResidual& residual = tile.residual; residual.data) {
+    const float* from = residual.data + n * residual.plane + pixel;
+    const auto other = left >= V::lanes ? V::load(from) : V::load_first(from, static_cast<int>(left));
+    result = V::add(V::mul(result, V::set(residual.own)), V::mul(other, V::set(residual.other)));
+  }
   if (left >= V::lanes) {
     V::store(to, result);
   } else {

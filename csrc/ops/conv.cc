@@ -32,15 +32,20 @@ struct Tiling {
 template <class Form>
 class ConvOp final : public Op {
  public:
-  ConvOp(const ConvGeometry& geometry, ActivationSpec activation, Form form)
-      : geometry_(geometry), activation_(std::move(activation)), form_(std::move(form)) {}
+  ConvOp(const ConvGeometry& geometry, ActivationSpec activation, ConvResidual residual, Form form)
+      : geometry_(geometry), activation_(std::move(activation)), residual_(residual), form_(std::move(form)) {}
 
   Shape shape(const Operands& operands) const override {
     const Shape& in = operands.in.at(0);
     if (in.c != geometry_.in) throw Error("a convolution reads a map of another number of channels; the program is damaged, pack the model again");
     if (std::min(in.h, in.w) + 2 * geometry_.pad < geometry_.kernel) throw Error("the picture is smaller than this network's convolutions; enlarge it");
-    return {geometry_.out, geometry_.output_extent(in.h), geometry_.output_extent(in.w)};
+    const Shape out{geometry_.out, geometry_.output_extent(in.h), geometry_.output_extent(in.w)};
+    if (operands.in.size() > 1 && !(operands.in[1] == out)) throw Error("'add' joins maps of different shapes; the program is damaged, pack the model again");
+    return out;
   }
+
+  // Each pixel of the residual is read just before it is written, by the same thread.
+  int in_place() const override { return 1; }
 
   Workspace workspace(const Operands& operands) const override {
     const Shape out = shape(operands);
@@ -50,6 +55,8 @@ class ConvOp final : public Op {
 
   void run(const Context& context) const override {
     const Map &in = context.in[0], &out = context.out;
+    ConvResidual residual = residual_;
+    if (context.in.size() > 1) residual.data = context.in[1].data, residual.plane = context.in[1].plane;
     const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.shape.h, out.shape.w, context.pool.threads());
     context.pool.run(tiling.bands * tiling.strips, [&](int thread, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
@@ -57,7 +64,7 @@ class ConvOp final : public Op {
         const int64_t y1 = std::min(y0 + tiling.rows, out.shape.h), x1 = std::min(x0 + tiling.columns, out.shape.w);
         const ConvBand band = ConvBand::of(geometry_, form_.planes(), y1 - y0, x1 - x0);
         form_.run({geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
-                   activation_.act, activation_.slopes.data(), context.scratch(thread)});
+                   activation_.act, activation_.slopes.data(), context.scratch(thread), residual});
       }
     });
   }
@@ -65,6 +72,7 @@ class ConvOp final : public Op {
  private:
   ConvGeometry geometry_;
   ActivationSpec activation_;
+  ConvResidual residual_;  // scales
   Form form_;
 };
 
@@ -115,6 +123,13 @@ ConvGeometry read_geometry(const OpSpec& spec) {
   return geometry;
 }
 
+ConvResidual read_residual(const OpSpec& spec) {
+  ConvResidual residual;
+  if (spec.attrs.contains("own_scale")) residual.own = spec.number("own_scale");
+  if (spec.attrs.contains("residual_scale")) residual.other = spec.number("residual_scale");
+  return residual;
+}
+
 // Whether matrix registers, which pad outputs to 16 and groups of channels to 16, are faster than vectors for this many products of words.
 // A matrix step takes 16 cycles, two vector products take one; matrices also pay for passing the sums through memory.
 bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int steps, int vector_words) {
@@ -128,10 +143,10 @@ std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, c
   ActivationSpec activation = read_activation(spec, geometry);
   if (kernels.conv_float_matrix && prefer_matrix(geometry, 2, 3, geometry.in)) {
     FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
-    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), std::move(form));
+    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), read_residual(spec), std::move(form));
   }
   FloatForm form{kernels.conv_float, geometry.in, pack_float_weights(geometry, weight), bias};
-  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), std::move(form));
+  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), read_residual(spec), std::move(form));
 }
 
 std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
@@ -150,7 +165,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }
-  return std::make_unique<ConvOp<CodesForm>>(geometry, read_activation(spec, geometry), std::move(form));
+  return std::make_unique<ConvOp<CodesForm>>(geometry, read_activation(spec, geometry), read_residual(spec), std::move(form));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ constexpr Entry entries[] = {
     {"output", make_output, 1, 1},
     {"window_block", make_window_block, 1, 1},
     {"add", make_add, 2, 2},
-    {"conv2d", make_conv2d, 1, 1},
+    {"conv2d", make_conv2d, 1, 2},  // a second one is added to the result (engine/fuse.h)
     {"layer_norm", make_layer_norm, 1, 1},
     {"mul", make_mul, 2, 2},
     {"activation", make_activation, 1, 1},
