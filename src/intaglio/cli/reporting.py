@@ -54,7 +54,8 @@ def report_model(request: Request, output: Path, *, backend: Backend, threads: i
 
             readings = readings_of(opened.packed, request.checkpoint, compared.views, progress)
     others = [record for path in request.records for record in read_records(path)]
-    extra = rows_of_records(others, network=opened.network, scale=dataset.scale, dataset=dataset.name)
+    weights = opened.packed.header.provenance.source_sha256
+    extra = rows_of_records(others, weights_sha256=weights, scale=dataset.scale, dataset=dataset.name)
     write_page(content_of(opened, float_model, compared, readings, extra), output)
 
 

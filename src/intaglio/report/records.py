@@ -9,14 +9,19 @@ from intaglio.report.content import Role, Row
 
 
 def rows_of_records(
-    records: Iterable[Record], *, network: str | None = None, scale: int | None = None, dataset: str | None = None
+    records: Iterable[Record],
+    *,
+    weights_sha256: str | None = None,
+    scale: int | None = None,
+    dataset: str | None = None,
 ) -> tuple[Row, ...]:
-    """A row for each accuracy record of that network, scale and test set (None: any), in order; of repeats the last.
+    """A row for each accuracy record of those float weights, scale and test set (None: any), in order; of repeats the
+    last.
 
     Time is the record's, over its pictures where it names them. Where several networks, scales or test sets remain,
     rows and series carry their names, and none is the float or bicubic row of the page: there is no such single one.
     """
-    wanted = {"kind": "accuracy", "network": network, "scale": scale, "dataset": dataset}
+    wanted = {"kind": "accuracy", "weights_sha256": weights_sha256, "scale": scale, "dataset": dataset}
     asked = {name: value for name, value in wanted.items() if value is not None}
     fitting = (one for one in records if all(getattr(one, name) == value for name, value in asked.items()))
     latest = {record.key(): record for record in fitting}.values()

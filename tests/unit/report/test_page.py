@@ -163,7 +163,7 @@ def _record(**changes: object) -> Record:
     fields = {
         "kind": "accuracy", "network": "SwinIR", "scale": 2, "method": "dobi", "weight_bits": 4, "act_bits": 4,
         "dataset": "Set5", "psnr_y": 36.0, "ssim_y": 0.95, "bytes": 800, "seconds": 2.0, "seed": 0,
-        "per_image": {"a": (36.0, 0.9), "b": (36.0, 0.9)}, "calibration": Calibration("x", "y", 1),
+        "per_image": {"a": (36.0, 0.9), "b": (36.0, 0.9)}, "weights_sha256": "w", "calibration": Calibration("x", "y", 1),
     }  # fmt: skip
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
@@ -175,8 +175,9 @@ def test_rows_of_records_keep_one_cell_apart_from_another() -> None:
         _record(dataset="Set14"),
         _record(kind="speed"),
         _record(method="float"),
+        _record(weights_sha256="others"),
     ]
-    (row, reference) = rows_of_records(records, network="SwinIR", scale=2, dataset="Set5")
+    (row, reference) = rows_of_records(records, weights_sha256="w", scale=2, dataset="Set5")
     assert (row.label, row.role, row.psnr_y, row.milliseconds, row.series) == (
         "dobi w4a4",
         "record",
