@@ -76,7 +76,7 @@ def record_of(opened: Opened, evaluation: Evaluation, *, ensemble: bool) -> Reco
         ssim_y=evaluation.ssim_y,
         per_image={score.name: (_finite(score.psnr_y), score.ssim_y) for score in evaluation.scores},
         seconds=evaluation.seconds,
-        extra={"runs_on": opened.runs_on},
+        extra={"engine": opened.runs_on},
         **made,
     )
 

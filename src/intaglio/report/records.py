@@ -26,25 +26,27 @@ def rows_of_records(
     fitting = (one for one in records if all(getattr(one, name) == value for name, value in asked.items()))
     latest = {record.key(): record for record in fitting}.values()
     several = len({_cell(record) for record in latest}) > 1
-    return tuple(_row(record, _cell(record) if several else "") for record in latest)
+    calibrations = {record.calibration.name for record in latest if record.calibration is not None}
+    return tuple(_row(record, _cell(record) if several else "", len(calibrations) > 1) for record in latest)
 
 
 def _cell(record: Record) -> str:
     return f"{record.network} x{record.scale} {record.dataset}"
 
 
-def _row(record: Record, cell: str) -> Row:
+def _row(record: Record, cell: str, name_calibration: bool) -> Row:
     bits = "" if record.weight_bits is None else f"w{record.weight_bits}a{record.act_bits}"
     pictures = len(record.per_image or ())
+    calibration = f"({record.calibration.name})" if name_calibration and record.calibration is not None else ""
     roles: dict[str, Role] = {} if cell else {"float": "float", "bicubic": "bicubic"}
     return Row(
-        label=" ".join(filter(None, (record.method, bits, cell))),
+        label=" ".join(filter(None, (record.method, bits, cell, calibration))),
         role=roles.get(record.method, "record"),
         psnr_y=record.psnr_y,
         ssim_y=record.ssim_y,
         bytes=record.bytes,
         milliseconds=1000 * record.seconds / pictures if record.seconds and pictures else None,
-        series=f"{record.method} {cell}".strip(),
+        series=" ".join(filter(None, (record.method, cell, calibration))),
         bits=bits,
-        runs_on=str(record.extra.get("runs_on", "")),
+        runs_on=str(record.extra.get("engine", "")),
     )

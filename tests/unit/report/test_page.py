@@ -163,7 +163,8 @@ def _record(**changes: object) -> Record:
     fields = {
         "kind": "accuracy", "network": "SwinIR", "scale": 2, "method": "dobi", "weight_bits": 4, "act_bits": 4,
         "dataset": "Set5", "psnr_y": 36.0, "ssim_y": 0.95, "bytes": 800, "seconds": 2.0, "seed": 0,
-        "per_image": {"a": (36.0, 0.9), "b": (36.0, 0.9)}, "weights_sha256": "w", "calibration": Calibration("x", "y", 1),
+        "per_image": {"a": (36.0, 0.9), "b": (36.0, 0.9)}, "calibration": Calibration("x", "y", 1),
+        "weights_sha256": "w",
     }  # fmt: skip
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
@@ -186,6 +187,8 @@ def test_rows_of_records_keep_one_cell_apart_from_another() -> None:
         "dobi",
     )
     assert reference.role == "float"
+    elsewhere = _record(calibration=Calibration("drawn", "z", 1))
+    assert [one.label for one in rows_of_records([_record(), elsewhere])] == ["dobi w4a4 (x)", "dobi w4a4 (drawn)"]
     everything = rows_of_records(records)
     assert [one.label for one in everything][1] == "dobi w4a4 SwinIR x2 Set14"
     assert {one.role for one in everything} == {"record"}
