@@ -25,9 +25,19 @@ sys.exit(main())
 """
 
 
+def heed_interrupts() -> None:
+    """A job that a shell put into the background ignores SIGINT, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: object, program: tuple[str, ...] = ("-m", "intaglio"), **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, *program, *map(str, words)]
-    return subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **{"stdout": subprocess.PIPE} | options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.Popen(
+        command,
+        text=True,
+        stderr=subprocess.PIPE,
+        **{"stdout": subprocess.PIPE, "preexec_fn": heed_interrupts} | options,
+    )  # type: ignore[call-overload,no-any-return]
 
 
 def test_a_packed_model_runs_without_torch(packed: Path, picture: Path, tmp_path: Path) -> None:
