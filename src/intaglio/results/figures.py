@@ -124,6 +124,24 @@ def _peers(record: Record) -> dict[str, dict[str, Any]]:
     return cast(dict[str, dict[str, Any]], record.extra["peers"])
 
 
+def agreement_table(records: Iterable[Record]) -> str:
+    """One quantized network by what ran it: PSNR-Y on a test set, which rounding alone may move."""
+    rows = [
+        (
+            f"{record.network} x{record.scale}",
+            f"w{record.weight_bits}a{record.act_bits}",
+            record.method,
+            record.dataset or "-",
+            str(record.settings.get("run by", "-")),
+            "-" if record.psnr_y is None else f"{record.psnr_y:.4f}",
+            "-" if record.ssim_y is None else f"{record.ssim_y:.5f}",
+        )
+        for record in records
+        if record.kind == "agreement"
+    ]
+    return table(("network", "bits", "method", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
+
+
 def speed_table(records: Sequence[Record]) -> str:
     """Every time that was measured on purpose, with its machine; times of different machines do not compare."""
     rows = []

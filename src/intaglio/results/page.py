@@ -6,7 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
-from intaglio.results.figures import peers_caption, peers_table, published_tables, size_table, speed_table
+from intaglio.results.figures import (
+    agreement_table,
+    peers_caption,
+    peers_table,
+    published_tables,
+    size_table,
+    speed_table,
+)
 from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
 from intaglio.results.markdown import section, table
 
@@ -26,6 +33,7 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
     parts = [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in names]
     parts += [
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
+        section("Agreement of simulator, reference and core", agreement_table(everything)),
         section("Bytes on disk", size_table(everything)),
         section("Speed beside peers", *_peers(everything)),
         section("Speed", speed_table(everything)),
