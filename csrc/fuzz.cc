@@ -69,10 +69,10 @@ std::vector<OpSpec> program(Random& random) {
   specs.push_back(conv(random, 3, width, "p", "wide"));
   specs.push_back(std::move(body));
   // Half of the sums stand right behind a convolution, which then makes them, on either side.
-  const bool fused = pick(random, 0, 1), first = pick(random, 0, 1);
+  const bool fused = pick(random, 0, 1), leads = pick(random, 0, 1);
   if (fused) specs.push_back(conv(random, width, width, "b", "c"));
   const std::string term = fused ? "c" : "b";
-  specs.push_back({"add", "sum", "sum", {first ? term : "wide", first ? "wide" : term}, {{"scale", 0.5}}, {}, {}, {}});
+  specs.push_back({"add", "sum", "sum", {leads ? term : "wide", leads ? "wide" : term}, {{"scale", 0.5}}, {}, {}, {}});
   specs.push_back(conv(random, width, 3, "sum", "last"));
   specs.push_back({"output", "o", "o", {"last"}, {{"range", 1.0}, {"mean", std::vector<double>{0.4, 0.4, 0.4}}}, {}, {}, {}});
   return specs;
