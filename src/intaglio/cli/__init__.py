@@ -19,8 +19,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line on standard error; with ``--debug`` anywhere among the words the traceback comes first.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # Looking through all installed packages for plugins takes pydantic as long as a small picture takes us.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     try:
         from intaglio.cli.app import app
 
