@@ -18,8 +18,8 @@ from intaglio.distill.config import DistillConfig, FeatureLoss, OutputScale
 from intaglio.distill.learned import Group
 from intaglio.distill.loop import OnStep, learn
 from intaglio.distill.losses import feature_loss, output_loss, released_feature_loss
+from intaglio.distill.taps import feature_taps_of
 from intaglio.distill.teacher import Target
-from intaglio.errors import MethodError
 from intaglio.quant import QuantModel
 
 
@@ -51,13 +51,7 @@ def objective_of(config: DistillConfig, network: nn.Module) -> DqcObjective:
     """
     if config.feature_loss is FeatureLoss.NONE:
         return DqcObjective(config.output_scale, config.feature_loss, config.feature_weight, ())
-    if not callable(getattr(network, "feature_taps", None)):
-        raise MethodError(
-            f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
-            " a method `feature_taps()` to the network."
-        )
-    taps = network.feature_taps()  # type: ignore[operator]
-    return DqcObjective(config.output_scale, config.feature_loss, config.feature_weight, taps)
+    return DqcObjective(config.output_scale, config.feature_loss, config.feature_weight, feature_taps_of(network))
 
 
 def distill(

@@ -8,6 +8,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from intaglio.errors import MethodError
+
+
+def feature_taps_of(network: nn.Module) -> tuple[str, ...]:
+    """The submodules whose outputs a network offers to distillation.
+
+    Raises: MethodError if it names none (remedy: another method, or naming them).
+    """
+    named = getattr(network, "feature_taps", None)
+    if not callable(named):
+        raise MethodError(
+            f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
+            " a method `feature_taps()` to the network."
+        )
+    taps: tuple[str, ...] = named()
+    return taps
+
 
 @contextmanager
 def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from intaglio.distill import Group, LearnedVector, Loop, cosine
 from intaglio.distill.attention import FeatureGradient, PacObjective
+from intaglio.distill.taps import feature_taps_of
 from intaglio.methods.base import Job, Step
 from intaglio.methods.learning import learn_on_pool
 from intaglio.methods.require import Require
@@ -63,7 +64,7 @@ class PixelAwareCalibration:
             for is_weight, rate in zip((False, True), phases, strict=True)
         ]
         axis = getattr(job.model.network, "feature_channel_axis", 1)
-        taps = job.model.network.feature_taps()  # type: ignore[operator]
+        taps = feature_taps_of(job.model.network)
         objective = PacObjective(taps, axis, of.feature_weight, of.feature_gradient)
         loop = Loop(2 * of.iterations, of.batch)
         learn_on_pool(job, objective, groups, loop, self.pool, self.patch_size, asdict(of))

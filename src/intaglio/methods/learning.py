@@ -12,7 +12,10 @@ import numpy as np
 
 from intaglio.distill import Group, Loop, Objective, learn
 from intaglio.methods.base import Job
-from intaglio.methods.steps import POOL_SEED
+
+POOL_SEED = 1
+"""Added to the seed of the distillation pool, so that it does not begin with the patches that bounds were fitted
+on."""
 
 
 def learn_on_pool(

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from intaglio.methods.base import Job, Step
 from intaglio.methods.require import Require
-from intaglio.methods.steps import FitBounds
-from intaglio.observe import OneSidedMse, TwoSidedMse, visit_sites
+from intaglio.methods.two_d_quant import Dobi
+from intaglio.observe import TwoSidedMse, visit_sites
 from intaglio.quant import SiteInfo
 from intaglio.quant.affine import fake_quantize
 from intaglio.quant.editing import fold_into_norm
@@ -45,7 +45,7 @@ class RepQ:
         return (
             Require(norms=True),
             EqualiseNorms(self.candidates, self.patches, self.patch_size),
-            _dobi(self.candidates, self.patches, self.patch_size),
+            *Dobi(self.candidates, self.patches, self.patch_size).steps(),
         )
 
 
@@ -63,13 +63,8 @@ class NoisyQuant:
 
     def steps(self) -> tuple[Step, ...]:
         """Bounds, noise that suits them, bounds anew."""
-        fit = _dobi(self.candidates, self.patches, self.patch_size)
-        return (Require(norms=True), fit, AddNoise(self.patches, self.patch_size), fit)
-
-
-def _dobi(candidates: int, patches: int, patch_size: int) -> FitBounds:
-    two_sided = TwoSidedMse(candidates)
-    return FitBounds(two_sided, two_sided, OneSidedMse(candidates), patches, patch_size)
+        fit = Dobi(self.candidates, self.patches, self.patch_size).steps()
+        return (Require(norms=True), *fit, AddNoise(self.patches, self.patch_size), *fit)
 
 
 def norm_readers(network: nn.Module) -> dict[str, str]:
@@ -129,10 +124,10 @@ class AddNoise:
         """Edit LayerNorms and the layers behind them; adds the figure ``noisy``, how many took any noise."""
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
         readers, generator = norm_readers(job.model.network), torch.Generator().manual_seed(job.seed + NOISE_SEED)
-        noisy = 0
+        affine, noisy = job.model.affine(), 0
         for path, (site, rows) in norm_inputs(job, patches).items():
             draw = 2.0 * torch.rand(rows.shape[1], generator=generator) - 1.0
-            grid = job.model.affine()[site.name].grids()[0]
+            grid = affine[site.name].grids()[0]
             lower, upper = torch.tensor(grid.lower), torch.tensor(grid.upper)
             noises = [fraction * grid.step * draw for fraction in FRACTIONS]
             errors = [

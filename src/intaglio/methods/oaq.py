@@ -134,7 +134,7 @@ class Oaq:
 
 
 @dataclass(frozen=True)
-class OaqRelease:
+class OaqRelease(Oaq):
     """OAQ-SR as its released code quantizes: **2^(b+1) levels** for activations, codes of b + 1 bits. Label it so.
 
     Differences from `Oaq`: the level budget; the dense grid lies half a step low; breakpoints stay at the first batch;
@@ -143,30 +143,15 @@ class OaqRelease:
     epoch on Set5.
     """
 
-    percentile: float = 0.99
-    ema: float = 0.9
-    pictures: int = 100
-    start_batch: int = 16
-    patch_size: int = 96
     signed: SignedRange = SignedRange.FULL
-    epochs: int = 10
-    updates: int = 50
-    batch: int = 2
-    learning_rate: float = 1e-3
-    decay: float = 0.9
-    step_unit: StepUnit = StepUnit.ABSOLUTE
-    temperature: float = 1.0
-    normalise: Normalise = Normalise.NONE
     feature_weight: float = 10.0
-    output_weight: float = 5.0
-    pool: int = 100
 
     def steps(self) -> tuple[Step, ...]:
         """Start, then fine-tuning."""
         return _steps(self, Budget.RELEASE, BreakpointAverage.FIRST)
 
 
-def _steps(method: Oaq | OaqRelease, budget: Budget, breakpoints: BreakpointAverage) -> tuple[Step, ...]:
+def _steps(method: Oaq, budget: Budget, breakpoints: BreakpointAverage) -> tuple[Step, ...]:
     start = StartDualRegions(
         method.percentile,
         method.ema,

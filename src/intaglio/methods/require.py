@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from intaglio.distill.taps import feature_taps_of
 from intaglio.errors import MethodError
 from intaglio.methods.base import Job
 from intaglio.quant.layers import QuantConv2d
@@ -34,11 +35,8 @@ class Require:
                 f"convolution {grouped[0]!r} is grouped and has no single weight matrix, which this method edits;"
                 " choose coverage 'paper' or another method."
             )
-        if self.taps and not callable(getattr(network, "feature_taps", None)):
-            raise MethodError(
-                f"{type(network).__name__} names no feature taps, which this method distils with; choose 'dobi', or add"
-                " a method `feature_taps()` to the network."
-            )
+        if self.taps:
+            feature_taps_of(network)
         if self.norms and not callable(getattr(network, "norm_readers", None)):
             raise MethodError(
                 f"{type(network).__name__} names no LayerNorm whose output this method could change; choose 'dobi', or"

@@ -9,13 +9,10 @@ from jaxtyping import Float32
 
 from intaglio.distill import DistillConfig, distill
 from intaglio.methods.base import Job
+from intaglio.methods.learning import POOL_SEED, report_losses
 from intaglio.observe import Search, fit_bounds
 from intaglio.quant import SiteInfo
 from intaglio.spec import Bounds, Shape
-
-POOL_SEED = 1
-"""Added to the seed of the distillation pool, so that it does not begin with the patches that bounds were fitted
-on."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,4 @@ class Distill:
                 checkpoint=job.checkpoint,
                 on_step=lambda step, loss: advance(f"loss {loss:.5f}"),
             )
-        tenth = max(1, len(losses) // 10)
-        if losses:
-            job.figures["loss_first"] = float(np.mean(losses[:tenth]))
-            job.figures["loss_last"] = float(np.mean(losses[-tenth:]))
-        job.figures["iterations"] = float(config.iterations)
+        report_losses(job, losses)

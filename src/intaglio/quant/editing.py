@@ -31,10 +31,16 @@ def edit_weight(
     assert isinstance(layer, (QuantLinear, QuantConv2d))
     weight = layer.weight_of(site.role)
     weight.copy_(matrix.view_as(weight))
+    rows = layer.rows(site.role) if isinstance(layer, QuantLinear) else slice(None)
+    bias = _bias_of(layer)
+    bias[rows] += bias_shift.to(bias.dtype)
+
+
+def _bias_of(layer: QuantLinear | QuantConv2d) -> Tensor:
+    """The bias of a layer, which gets one of zeros if it has none."""
     if layer.bias is None:
         layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
-    rows = layer.rows(site.role) if isinstance(layer, QuantLinear) else slice(None)
-    layer.bias[rows] += bias_shift.to(layer.bias.dtype)
+    return layer.bias
 
 
 @torch.no_grad()
@@ -52,7 +58,6 @@ def fold_into_norm(
     weight = layer.weight.double()
     source.bias.copy_((source.bias.double() + shift) / scale)
     source.weight.copy_(source.weight.double() / scale)
-    if layer.bias is None:
-        layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
-    layer.bias.copy_(layer.bias.double() - weight @ shift)
+    bias = _bias_of(layer)
+    bias.copy_(bias.double() - weight @ shift)
     layer.weight.copy_(weight * scale)
