@@ -103,8 +103,7 @@ void Engine::wire(const std::vector<OpSpec>& specs) {
     Step& step = steps_[i];
     const int shared = step.op->in_place();
     step.buffer = static_cast<int>(i);
-    if (shared < 0) continue;
-    if (shared >= static_cast<int>(step.in.size())) continue;
+    if (shared < 0 || shared >= static_cast<int>(step.in.size())) continue;
     const int input = step.in[static_cast<size_t>(shared)];
     const bool read_once = std::count(step.in.begin(), step.in.end(), input) == 1;
     if (read_once && last_read[static_cast<size_t>(input)] == static_cast<int>(i)) step.buffer = steps_[static_cast<size_t>(input)].buffer;

@@ -1,15 +1,11 @@
 #include "engine/fuse.h"
 
-#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
 
 namespace intaglio {
 namespace {
-
-int readers(const std::vector<OpSpec>& specs, const std::string& map) {
-  int count = 0;
-  for (const OpSpec& spec : specs) count += static_cast<int>(std::count(spec.inputs.begin(), spec.inputs.end(), map));
-  return count;
-}
 
 bool is_plain_conv(const OpSpec& spec) {
   if (spec.kind != "conv2d" || spec.inputs.size() != 1) return false;
@@ -27,21 +23,21 @@ bool sums(const OpSpec& add, const OpSpec& conv) {
 }  // namespace
 
 std::vector<OpSpec> fuse_sums(std::vector<OpSpec> specs) {
+  std::map<std::string, int> readers;
+  for (const OpSpec& spec : specs) {
+    for (const std::string& input : spec.inputs) ++readers[input];
+  }
   std::vector<OpSpec> fused;
   for (size_t i = 0; i < specs.size(); ++i) {
-    const bool joins = i + 1 < specs.size() && is_plain_conv(specs[i]) && sums(specs[i + 1], specs[i]) && readers(specs, specs[i].output) == 1;
-    if (!joins) {
-      fused.push_back(specs[i]);
-      continue;
+    OpSpec spec = std::move(specs[i]);
+    if (i + 1 < specs.size() && is_plain_conv(spec) && sums(specs[i + 1], spec) && readers[spec.output] == 1) {
+      OpSpec& add = specs[++i];
+      const bool first = add.inputs[0] == spec.output;  // add is inputs[0] + scale * inputs[1]
+      spec.inputs.push_back(add.inputs[first ? 1 : 0]);
+      spec.attrs[first ? "residual_scale" : "own_scale"] = add.attrs.at("scale");
+      spec.output = add.output;
     }
-    const OpSpec& add = specs[i + 1];
-    OpSpec conv = specs[i];
-    const bool first = add.inputs[0] == conv.output;  // add is inputs[0] + scale * inputs[1]
-    conv.inputs.push_back(add.inputs[first ? 1 : 0]);
-    conv.attrs[first ? "residual_scale" : "own_scale"] = add.attrs.at("scale");
-    conv.output = add.output;
-    fused.push_back(std::move(conv));
-    ++i;
+    fused.push_back(std::move(spec));
   }
   return fused;
 }

@@ -44,7 +44,7 @@ class Op {
   // The shape of the output; throws Error if the inputs do not fit. `output` returns an empty shape.
   virtual Shape shape(const Operands& operands) const = 0;
   virtual Workspace workspace(const Operands&) const { return {}; }
-  // The input whose buffer the output may take, or -1.
+  // The input whose buffer the output may take, if there is one of that number; or -1.
   virtual int in_place() const { return -1; }
   // Neither throws nor allocates.
   virtual void run(const Context& context) const = 0;

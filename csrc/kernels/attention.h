@@ -133,7 +133,7 @@ inline void context_channels(const AttentionArgs& args, const HeadView<V>& head,
 #pragma GCC unroll 12
     for (int m = 0; m < M; ++m) acc[m] = V::template dot4<Wide>(acc[m], p, V::set_i(v[m * count + i]));
   }
-  #pragma GCC unroll 12
+#pragma GCC unroll 12
   for (int m = 0; m < M; ++m) acc[m] = V::total(acc[m]);
   const F base = V::mul(map_sums, V::set(args.map_sum)), scale = V::set(args.product);
   constexpr int groups = (M + 3) / 4;

@@ -60,9 +60,9 @@ struct Neon {
   static I xor_i(I a, I b) { return veorq_s32(a, b); }
   static I min_bytes(I a, I b) { return vreinterpretq_s32_u8(vminq_u8(vreinterpretq_u8_s32(a), vreinterpretq_u8_s32(b))); }
 
+  static I total(I acc) { return acc; }
   // Dot products of like signs only: u * s = (u - 128) * s + 128 * s, where the second sum takes a dot product with 128 in every byte,
   // as signed -128 subtracted.
-  static I total(I acc) { return acc; }
   template <bool Wide>
   static I dot4(I acc, I u, I s) {
     const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(u), vdupq_n_u8(128)));

@@ -4,8 +4,9 @@
 //   dot4<Wide>(acc, u, s)[i] = acc[i] + sum over b < 4 of u8(u[i], b) * s8(s[i], b), exact. Wide is needed only where 2 * max u * max |s| > 32767.
 //   total(acc)               = the sums that a run of dot4 made; the vector types of pairs.h keep them in another form until then.
 //   pack4(a, b, c, d)[i]     = a[i] | b[i] << 8 | c[i] << 16 | d[i] << 24, each clamped to 0..255 first.
-// round() is half to even; NaN and values beyond int32 become some int32. exp2() takes finite values up to 126, relative error <= 4e-7, and gives a normal
-// number or zero-like (below 2^-125) for very negative ones. The other headers in this folder have the same names and the same meaning.
+// round() is half to even; NaN and values beyond int32 become some int32. exp2() saturates, at 2^126 or at infinity, relative error <= 4e-7, and gives a
+// normal number or zero-like (below 2^-125) for very negative ones; exp2_quick() is the same with an error of a few 1e-6, for what becomes a code. A Guard is held
+// while a kernel calls them. The other headers in this folder have the same names and the same meaning.
 #pragma once
 
 #include <cmath>
