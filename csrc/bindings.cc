@@ -25,6 +25,7 @@ namespace {
 using Bytes = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using MapArray = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using GridTuple = std::tuple<float, float, int, std::vector<std::pair<int, int>>>;  // lower, step, bits, (stride, steps) of each piece
 using PictureArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 
 template <class Array>
@@ -40,12 +41,16 @@ struct Builder {
 
   void add(std::string kind, std::string name, std::vector<std::string> inputs, std::string output, std::map<std::string, Attr> attrs,
            const std::map<std::string, Floats>& floats, const std::map<std::string, Bytes>& codes,
-           const std::map<std::string, std::vector<std::tuple<float, float, int>>>& sites) {
+           const std::map<std::string, std::vector<GridTuple>>& sites) {
     OpSpec spec{std::move(kind), std::move(name), std::move(output), std::move(inputs), std::move(attrs), {}, {}, {}};
     for (const auto& [role, array] : floats) spec.floats[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
     for (const auto& [role, array] : codes) spec.codes[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
     for (const auto& [role, grids] : sites) {
-      for (const auto& [lower, step, bits] : grids) spec.sites[role].push_back({lower, step, bits});
+      for (const auto& [lower, step, bits, pieces] : grids) {
+        Grid grid{lower, step, bits};
+        for (const auto& [stride, steps] : pieces) grid.pieces.push_back({stride, steps});
+        spec.sites[role].push_back(std::move(grid));
+      }
     }
     specs.push_back(std::move(spec));
   }

@@ -90,7 +90,7 @@ void mutate(Random& random, std::vector<OpSpec>& specs) {
   OpSpec& spec = specs[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(specs.size()) - 1))];
   const int64_t odd[] = {-1, 0, 1, 2, 3, 7, 64, 4097, int64_t{1} << 31, int64_t{1} << 62};
   const float odd_float[] = {0.0f, -1.0f, 1e-38f, 1e38f, NAN, INFINITY};
-  switch (pick(random, 0, 8)) {
+  switch (pick(random, 0, 9)) {
     case 0: if (!spec.attrs.empty()) any(random, spec.attrs)->second = odd[pick(random, 0, 9)]; break;
     case 1: if (!spec.attrs.empty()) spec.attrs.erase(any(random, spec.attrs)); break;
     case 2: if (!spec.floats.empty()) any(random, spec.floats)->second.shape[0] = odd[pick(random, 0, 9)]; break;
@@ -98,7 +98,8 @@ void mutate(Random& random, std::vector<OpSpec>& specs) {
     case 4: if (!spec.codes.empty()) { auto& v = any(random, spec.codes)->second.values; v[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(v.size()) - 1))] = static_cast<uint8_t>(pick(random, 0, 255)); } break;
     case 5: if (!spec.sites.empty()) { Grid& grid = any(random, spec.sites)->second[0]; (pick(random, 0, 1) ? grid.step : grid.lower) = odd_float[pick(random, 0, 5)]; } break;
     case 6: if (!spec.sites.empty()) any(random, spec.sites)->second[0].bits = static_cast<int>(pick(random, -2, 40)); break;
-    case 7: if (!spec.inputs.empty()) spec.inputs[0] = specs[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(specs.size()) - 1))].output; break;
+    case 7: if (!spec.sites.empty()) any(random, spec.sites)->second[0].pieces.push_back({static_cast<int>(pick(random, -1, 90)), static_cast<int>(pick(random, -1, 9))}); break;
+    case 8: if (!spec.inputs.empty()) spec.inputs[0] = specs[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(specs.size()) - 1))].output; break;
     default: if (!spec.floats.empty()) any(random, spec.floats)->second.values.pop_back(); break;
   }
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "kernels/code_range.h"
 
 namespace intaglio {
 namespace {
@@ -19,7 +20,28 @@ int64_t elements(const std::vector<int64_t>& shape) {
   return count;
 }
 
+bool pieces_fit(const Grid& grid) {
+  int64_t top = 0;
+  for (const Piece& piece : grid.pieces) {
+    if (piece.stride < 1 || piece.steps < 1 || piece.stride > 255 || piece.steps > 255) return false;
+    top += int64_t{piece.stride} * piece.steps;
+  }
+  return grid.pieces.size() <= most_pieces && top < (int64_t{1} << grid.bits);
+}
+
+bool is_sound(const Grid& grid) {
+  return grid.bits >= 2 && grid.bits <= 8 && std::isfinite(grid.lower) && std::isfinite(grid.step) && grid.step > 0.0f && std::isfinite(grid.inverse()) &&
+         std::fabs(grid.lower) < 1e30f && grid.step < 1e30f && pieces_fit(grid);
+}
+
 }  // namespace
+
+int Grid::top() const {
+  if (pieces.empty()) return (1 << bits) - 1;
+  int top = 0;
+  for (const Piece& piece : pieces) top += piece.stride * piece.steps;
+  return top;
+}
 
 void OpSpec::refuse(const std::string& what) const {
   throw Error("operation '" + name + "' (" + kind + "): " + what + "; the program is damaged, pack the model again");
@@ -97,9 +119,9 @@ const std::vector<Grid>& OpSpec::site(const std::string& role) const {
   const auto found = sites.find(role);
   if (found == sites.end() || found->second.empty()) refuse("site '" + role + "' is missing");
   for (const Grid& grid : found->second) {
-    const bool sound = grid.bits >= 2 && grid.bits <= 8 && grid.bits == found->second.front().bits && std::isfinite(grid.lower) &&
-                       std::isfinite(grid.step) && grid.step > 0.0f && std::isfinite(grid.inverse()) && std::fabs(grid.lower) < 1e30f && grid.step < 1e30f;
-    if (!sound) refuse("site '" + role + "' has a grid that spans no range or a width outside 2 to 8 bits");
+    if (!is_sound(grid) || grid.bits != found->second.front().bits) {
+      refuse("site '" + role + "' has a grid that spans no range, a width outside 2 to 8 bits, or pieces beyond its codes");
+    }
   }
   return found->second;
 }
@@ -112,6 +134,9 @@ Grid OpSpec::grid(const std::string& role) const {
 
 std::vector<Grid> OpSpec::channel_grids(const std::string& role, int64_t channels) const {
   const auto& grids = site(role);
+  for (const Grid& grid : grids) {
+    if (!grid.pieces.empty()) refuse("site '" + role + "' has pieces, which only grids of activations may have");
+  }
   if (grids.size() == 1) return std::vector<Grid>(static_cast<size_t>(channels), grids.front());
   if (static_cast<int64_t>(grids.size()) != channels) {
     refuse("site '" + role + "' has " + std::to_string(grids.size()) + " grids for " + std::to_string(channels) + " output channels");

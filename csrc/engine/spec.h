@@ -10,12 +10,21 @@
 
 namespace intaglio {
 
-// The affine grid: value = lower + step * code, code in [0, 2^bits). docs/numerics.md, equations 1-3.
+// Codes that a grid uses: `steps` steps of `stride` codes.
+struct Piece {
+  int stride = 1, steps = 1;
+  bool operator==(const Piece&) const = default;
+};
+
+// The affine grid: value = lower + step * code, code in [0, 2^bits), of which pieces, one after the other from code 0, use some.
+// docs/numerics.md, equations 1-3.
 struct Grid {
   float lower = 0.0f;
   float step = 1.0f;
   int bits = 8;
-  int top() const { return (1 << bits) - 1; }
+  std::vector<Piece> pieces = {};
+  // The largest code.
+  int top() const;
   // The single-precision reciprocal that turns values into codes.
   float inverse() const { return 1.0f / step; }
   bool operator==(const Grid&) const = default;

@@ -109,7 +109,7 @@ inline typename V::F map_codes(const AttentionArgs& args, const float* scores, i
     for (int i = 0; i < V::lanes; ++i) {
       const float* at = scores + (set + i) * V::lanes;
       const I word = pack_codes<V>(V::fma(V::load(at), scale, offset), V::fma(V::load(at + row), scale, offset),
-                                   V::fma(V::load(at + 2 * row), scale, offset), V::fma(V::load(at + 3 * row), scale, offset), args.map.top);
+                                   V::fma(V::load(at + 2 * row), scale, offset), V::fma(V::load(at + 3 * row), scale, offset), args.map.range);
       V::store_i(words + (set / 4 + i) * V::lanes, word);
       sums[i & 1] = V::template dot4<false>(sums[i & 1], word, ones);
     }
@@ -149,7 +149,7 @@ inline void context_channels(const AttentionArgs& args, const HeadView<V>& head,
   }
 #pragma GCC unroll 3
   for (int m = 0; m < groups; ++m) {
-    V::store_i(out + static_cast<int64_t>(c / 4 + m) * out_stride, pack_codes<V>(y[4 * m], y[4 * m + 1], y[4 * m + 2], y[4 * m + 3], args.context_top));
+    V::store_i(out + static_cast<int64_t>(c / 4 + m) * out_stride, pack_codes<V>(y[4 * m], y[4 * m + 1], y[4 * m + 2], y[4 * m + 3], args.context));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/watch.h"
 #include "kernels/window.h"
 #include "simd/pairs.h"
+#include "simd/pieced.h"
 
 namespace intaglio::kernels {
 
@@ -71,8 +72,8 @@ struct BlockRun {
     const int32_t* of[3] = {input[0], args.shared_input ? input[0] : input[1], args.shared_input ? input[0] : input[2]};
     for (int i = 0; i < 3; ++i) watch.codes(static_cast<Site>(i), of[i], shape.dim, shape.dim);
     watch.lap(Phase::norm1);
-    head_codes(args.q, of[0], args.q_top, q, Sum::q);
-    head_codes(args.k, of[1], args.k_top, k, Sum::k);
+    head_codes(args.q, of[0], args.q_range, q, Sum::q);
+    head_codes(args.k, of[1], args.k_range, k, Sum::k);
     value_codes(of[2]);
     watch.codes(Site::scores_a, q, shape.dim, shape.head_dim);
     watch.codes(Site::scores_b, k, shape.dim, shape.head_dim);
@@ -82,13 +83,13 @@ struct BlockRun {
     watch.lap(Phase::qkv);
   }
 
-  void head_codes(const LinearArgs& layer, const int32_t* codes, int32_t top, int32_t* out, Sum part) {
+  void head_codes(const LinearArgs& layer, const int32_t* codes, const CodeRange& range, int32_t* out, Sum part) {
     const int head = shape.head_groups * 4;
     auto see = [&](int n, int g, I acc) { watch.sum(part, n % head < shape.head_dim ? n / head * shape.head_dim + n % head : -1, shape.dim, g, acc); };
     linear<V, Wide, 4, V::tile_tokens>(layer, codes, shape.token_groups, sums, see, [&](int n, int g, const F(&y)[4][V::tile_tokens]) {
 #pragma GCC unroll 4
       for (int j = 0; j < V::tile_tokens; ++j) {
-        V::store_i(out + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(y[0][j], y[1][j], y[2][j], y[3][j], top));
+        V::store_i(out + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(y[0][j], y[1][j], y[2][j], y[3][j], range));
       }
     });
   }
@@ -100,7 +101,7 @@ struct BlockRun {
     linear<V, Wide, rows, 4>(args.v, codes, shape.token_groups, sums, see, [&](int n, int g, const F(&y)[rows][4]) {
 #pragma GCC unroll 4
       for (int m = 0; m < rows; ++m) {
-        V::store_i(v + static_cast<int64_t>(n + m) * (padded / 4) + g / 4 * V::lanes, pack_codes<V>(y[m][0], y[m][1], y[m][2], y[m][3], args.v_top));
+        V::store_i(v + static_cast<int64_t>(n + m) * (padded / 4) + g / 4 * V::lanes, pack_codes<V>(y[m][0], y[m][1], y[m][2], y[m][3], args.v_range));
       }
     });
   }
@@ -227,7 +228,7 @@ struct BlockRun {
         F z[4];
 #pragma GCC unroll 4
         for (int m = 0; m < 4; ++m) z[m] = V::fma(gelu<V>(y[m][j]), scale, offset);
-        V::store_i(hidden + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(z[0], z[1], z[2], z[3], args.hidden.top));
+        V::store_i(hidden + (static_cast<int64_t>(n / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(z[0], z[1], z[2], z[3], args.hidden.range));
       }
     });
     watch.codes(Site::fc2_input, hidden, shape.hidden, shape.hidden);
@@ -259,6 +260,7 @@ void watch_windows(const WindowBlockArgs& args) {
 
 template <class V>
 void window_block(const WindowBlockArgs& args) {
+  if (args.pieced) return watch_windows<simd::Pieced<V>, V::needs_wide>(args);
   if constexpr (V::needs_wide) {
     if (args.wide) return watch_windows<V, true>(args);
   }

@@ -9,14 +9,15 @@
 #include <cstdint>
 
 #include "kernels/block_observer.h"
+#include "kernels/code_range.h"
 
 namespace intaglio {
 
-// Codes of x are rint(x * scale + offset), clamped to 0..top. LayerNorm and the linears fold scale and offset into their own constants.
+// x * scale + offset is x in units of codes. LayerNorm and the linears fold scale and offset into their own constants.
 struct FoldedGrid {
   float scale = 0.0f;
   float offset = 0.0f;
-  int32_t top = 0;  // the same in each of the 4 bytes
+  CodeRange range;
 };
 
 // A quantized linear layer: y[n] = R[n] * scale[n] + (sum of the codes of x) * sum[n] + offset[n], equation (5).
@@ -31,11 +32,11 @@ struct LinearArgs {
   int32_t last_ones = 0;  // a one for each input of the last group that is not padding: only those count in the sum of the codes
 };
 
-// LayerNorm followed by a grid: code of (x - mean) / std on input grid is rint(normalised * scale[c] + offset[c]).
+// LayerNorm followed by a grid: (x - mean) / std in units of codes is normalised * scale[c] + offset[c].
 struct NormArgs {
   const float* scale = nullptr;  // [channel groups * 4]
   const float* offset = nullptr;
-  int32_t top = 0;
+  CodeRange range;
 };
 
 struct AttentionArgs {
@@ -51,7 +52,7 @@ struct AttentionArgs {
   float map_sum = 0.0f;         // of the sum of the attention codes
   float value_sum = 0.0f;       // of the sum of the codes of v: 0 if the attention grid starts at 0
   float constant = 0.0f;
-  int32_t context_top = 0;
+  CodeRange context;            // on the grid of proj.input
 };
 
 struct BlockShape {
@@ -69,11 +70,12 @@ struct WindowBlockArgs {
   NormArgs q_norm, k_norm, v_norm, fc1_norm;
   bool shared_input;  // q, k and v read the same codes
   LinearArgs q, k, v, proj, fc1, fc2;
-  int32_t q_top, k_top, v_top;
+  CodeRange q_range, k_range, v_range;
   FoldedGrid hidden;  // codes of the GELU outputs
   AttentionArgs attention;
   bool wide;    // some product needs dot4<true>
   bool narrow;  // no sum of pairs of byte products leaves 16 bits
+  bool pieced;  // some grid has pieces
   // The map, updated in place, and the windows [first, last) of its rolled form, in raster order.
   float* map;
   int64_t plane;

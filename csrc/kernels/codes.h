@@ -3,12 +3,30 @@
 
 #include <cstdint>
 
+#include "kernels/code_range.h"
+#include "simd/pieced.h"
+
 namespace intaglio::kernels {
 
-// Codes of four channels as one word a lane: rounded half to even, clamped to 0..top (`top` in each byte).
+// The code of a value in units of codes, still as a float: each piece counts its own steps, all of them above its end and none below its beginning.
 template <class V>
-inline typename V::I pack_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, int32_t top) {
-  return V::min_bytes(V::pack4(V::round(a), V::round(b), V::round(c), V::round(d)), V::set_i(top));
+inline typename V::F on_pieces(typename V::F value, const CodePieces& pieces) {
+  typename V::F code = V::set(0.0f);
+  for (int i = 0; i < pieces.count; ++i) {
+    const auto steps = V::mul(V::sub(value, V::set(pieces.first[i])), V::set(pieces.inverse[i]));
+    const auto taken = V::round(V::min(V::set(pieces.steps[i]), V::max(steps, V::set(0.0f))));
+    code = V::fma(V::convert(taken), V::set(pieces.stride[i]), code);
+  }
+  return code;
+}
+
+// Codes of four channels as one word a lane: rounded half to even, clamped to the range.
+template <class V>
+inline typename V::I pack_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, const CodeRange& range) {
+  if constexpr (simd::is_pieced<V>) {
+    a = on_pieces<V>(a, range.pieces), b = on_pieces<V>(b, range.pieces), c = on_pieces<V>(c, range.pieces), d = on_pieces<V>(d, range.pieces);
+  }
+  return V::min_bytes(V::pack4(V::round(a), V::round(b), V::round(c), V::round(d)), V::set_i(range.top));
 }
 
 template <class V>

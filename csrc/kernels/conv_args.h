@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "kernels/activation_args.h"
+#include "kernels/code_range.h"
 
 namespace intaglio {
 
@@ -75,9 +76,10 @@ struct ConvFloatMatrixArgs {
   const float* bias;
 };
 
-// The input's grid as the packing loop wants it: code = clamp(rint((x - lower) * inverse), 0, top), equation (2).
+// The input's grid as the packing loop wants it: code = clamp(rint((x - lower) * inverse), 0, top), equation (2), or that of its pieces.
 struct CodeGrid {
   float lower, inverse, top;
+  CodePieces pieces;
 };
 
 // Quantized: y[n] = scale[n] * R[n] + of_sum[n] * (sum of input codes) + constant[n], equation (5). One plane for each four

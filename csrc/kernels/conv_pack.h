@@ -1,6 +1,7 @@
 // Packing of a tile's input into words that the register tiles read: padding, strides and quantization end here.
 #pragma once
 
+#include "kernels/codes.h"
 #include "kernels/conv_args.h"
 
 namespace intaglio::kernels {
@@ -56,7 +57,7 @@ inline void pack_float_band(const ConvTile& tile) {
 
 // Codes of four channels a word; the plane after them gets the sum of the codes over the channels. Channels that fill up a word are code 0.
 template <class V>
-inline void pack_code_band(const ConvTile& tile, const CodeGrid& grid) {
+inline void pack_code_vectors(const ConvTile& tile, const CodeGrid& grid) {
   using F = typename V::F;
   using I = typename V::I;
   const F lower = V::set(grid.lower), inverse = V::set(grid.inverse), top = V::set(grid.top);
@@ -68,13 +69,30 @@ inline void pack_code_band(const ConvTile& tile, const CodeGrid& grid) {
       const int64_t channels = tile.geometry.in - 4 * group;
       for_each_vector<V, 4>(tile, 4 * group, y, at, [&](int64_t i, const F(&x)[4]) {
         I code[4];
-        for (int c = 0; c < 4; ++c) code[c] = c < channels ? V::round(V::min(top, V::mul(V::sub(x[c], lower), inverse))) : V::set_i(0);
+        for (int c = 0; c < 4; ++c) {
+          const F value = V::mul(V::sub(x[c], lower), inverse);
+          if constexpr (simd::is_pieced<V>) {
+            code[c] = V::round(on_pieces<V>(value, grid.pieces));
+          } else {
+            code[c] = V::round(V::min(top, value));
+          }
+          if (c >= channels) code[c] = V::set_i(0);
+        }
         const I packed = V::pack4(code[0], code[1], code[2], code[3]);
         V::store_i(words + i, packed);
         V::store_i(sums + i, V::template dot4<false>(V::load_i(sums + i), packed, ones));
       });
     }
   });
+}
+
+template <class V>
+inline void pack_code_band(const ConvTile& tile, const CodeGrid& grid) {
+  if (grid.pieces.count) {
+    pack_code_vectors<simd::Pieced<V>>(tile, grid);
+  } else {
+    pack_code_vectors<V>(tile, grid);
+  }
 }
 
 }  // namespace intaglio::kernels

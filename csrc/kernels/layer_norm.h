@@ -61,7 +61,7 @@ inline void norm_codes(const float* x, const BlockShape& shape, const NormArgs* 
           F z[4];
 #pragma GCC unroll 4
           for (int m = 0; m < 4; ++m) z[m] = V::fma(y[m], V::set(scale[m]), V::set(offset[m]));
-          V::store_i(codes[i] + (static_cast<int64_t>(c / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(z[0], z[1], z[2], z[3], norms[i]->top));
+          V::store_i(codes[i] + (static_cast<int64_t>(c / 4) * shape.token_groups + g + j) * V::lanes, pack_codes<V>(z[0], z[1], z[2], z[3], norms[i]->range));
         }
       }
     }

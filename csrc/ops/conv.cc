@@ -6,6 +6,7 @@
 #include "ops/conv_matrix_weights.h"
 #include "ops/conv_weights.h"
 #include "ops/factories.h"
+#include "ops/pack_linear.h"
 
 namespace intaglio {
 namespace {
@@ -157,7 +158,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   const Grid input = spec.grid("conv.input");
   CodeConstants constants = CodeConstants::of(geometry, codes, spec.channel_grids("conv.weight", geometry.out), input, bias);
   const int groups = (geometry.in + 3) / 4, shift = constants.shift;
-  CodesForm form{kernels.conv_codes, groups, {input.lower, input.inverse(), static_cast<float>(input.top())}, {}, std::move(constants)};
+  CodesForm form{kernels.conv_codes, groups, {input.lower, input.inverse(), static_cast<float>(input.top()), code_pieces(input)}, {}, std::move(constants)};
   if (kernels.conv_codes_matrix && prefer_matrix(geometry, 4, 1, groups)) {
     form.kernel = kernels.conv_codes_matrix;
     form.groups = matrix_groups(geometry, 4);

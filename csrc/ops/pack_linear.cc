@@ -26,6 +26,24 @@ Affine to_grid(const Grid& grid, double factor) {
   return {factor * inverse, -static_cast<double>(grid.lower) * inverse, below_all};
 }
 
+CodePieces code_pieces(const Grid& grid) {
+  CodePieces pieces;
+  int first = 0;
+  for (const Piece& piece : grid.pieces) {
+    const auto stride = static_cast<float>(piece.stride);
+    pieces.first[pieces.count] = static_cast<float>(first);
+    pieces.stride[pieces.count] = stride;
+    pieces.inverse[pieces.count] = 1.0f / stride;
+    pieces.steps[pieces.count++] = static_cast<float>(piece.steps);
+    first += piece.stride * piece.steps;
+  }
+  return pieces;
+}
+
+CodeRange code_range(const Grid& grid) { return {every_byte(grid.top()), code_pieces(grid)}; }
+
+int32_t every_byte(int code) { return static_cast<int32_t>(0x01010101u * static_cast<uint32_t>(code)); }
+
 double magnitude(const Grid& grid) {
   const double lower = grid.lower, upper = lower + static_cast<double>(grid.step) * grid.top();
   return std::max(std::fabs(lower), std::fabs(upper));

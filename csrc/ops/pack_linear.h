@@ -51,6 +51,13 @@ void add_tiles(PackedLinear& packed);
 PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t outputs, int64_t inputs, std::span<const float> bias,
                          const Order& output_order, const Order& input_order, const Affine& epilogue);
 
+// The grid's codes as kernels want them.
+CodePieces code_pieces(const Grid& grid);
+CodeRange code_range(const Grid& grid);
+
+// A code in each of the 4 bytes.
+int32_t every_byte(int code);
+
 // The largest magnitude of a grid's levels.
 double magnitude(const Grid& grid);
 

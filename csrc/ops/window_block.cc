@@ -12,8 +12,6 @@ namespace {
 
 constexpr double log2_e = 1.4426950408889634;
 
-int32_t every_byte(int code) { return static_cast<int32_t>(0x01010101u * static_cast<uint32_t>(code)); }
-
 int integer(const OpSpec& spec, const char* role, int64_t low, int64_t high) { return static_cast<int>(spec.integer(role, low, high)); }
 
 BlockShape read_shape(const OpSpec& spec, int lanes) {
@@ -45,6 +43,7 @@ WindowBlock::WindowBlock(const OpSpec& spec, const KernelTable& kernels) : kerne
   pack_linears(spec);
   pack_attention(spec);
   pack_bias(spec);
+  args_.pieced = std::any_of(spec.sites.begin(), spec.sites.end(), [](const auto& site) { return !site.second.front().pieces.empty(); });
   args_.shape = shape_;
   args_.q_norm = q_norm_.args(), args_.k_norm = k_norm_.args(), args_.v_norm = v_norm_.args(), args_.fc1_norm = fc1_norm_.args();
   args_.shared_input = spec.grid("q.input") == spec.grid("k.input") && spec.grid("q.input") == spec.grid("v.input");
@@ -55,7 +54,7 @@ WindowBlock::Norm WindowBlock::pack_norm(const OpSpec& spec, const std::vector<f
   const Grid grid = spec.grid(role);
   const Affine code = to_grid(grid);
   Norm norm;
-  norm.top = every_byte(grid.top());
+  norm.range = code_range(grid);
   double reach = 0.0;
   for (int c = 0; c < shape_.dim_groups * 4; ++c) {
     const bool real = c < shape_.dim;
@@ -90,9 +89,9 @@ void WindowBlock::pack_linears(const OpSpec& spec) {
   check_reach(spec, "scores.b", k, k_.reach);
   check_reach(spec, "context.b", v, v_.reach);
   check_reach(spec, "fc2.input", h, fc1_.reach);
-  args_.q_top = every_byte(q.top()), args_.k_top = every_byte(k.top()), args_.v_top = every_byte(v.top());
+  args_.q_range = code_range(q), args_.k_range = code_range(k), args_.v_range = code_range(v);
   const Affine code = to_grid(h);
-  args_.hidden = {static_cast<float>(code.scale), static_cast<float>(code.offset), every_byte(h.top())};
+  args_.hidden = {static_cast<float>(code.scale), static_cast<float>(code.offset), code_range(h)};
   args_.wide = q_.wide || k_.wide || v_.wide || proj_.wide || fc1_.wide || fc2_.wide;
   args_.narrow = q_.narrow && k_.narrow && v_.narrow && proj_.narrow && fc1_.narrow && fc2_.narrow;
 }
@@ -108,13 +107,13 @@ void WindowBlock::pack_attention(const OpSpec& spec) {
   const int shift = v.bits == 8 ? 128 : 0;
   args.value_shift = every_byte(shift);
   const Affine to_map = to_grid(map), code = to_grid(out);
-  args.map = {static_cast<float>(to_map.scale), static_cast<float>(to_map.offset), every_byte(map.top())};
+  args.map = {static_cast<float>(to_map.scale), static_cast<float>(to_map.offset), code_range(map)};
   const double v_lower = static_cast<double>(v.lower) + static_cast<double>(v.step) * shift;
   args.product = static_cast<float>(static_cast<double>(map.step) * v.step * code.scale);
   args.map_sum = static_cast<float>(static_cast<double>(map.step) * v_lower * code.scale);
   args.value_sum = static_cast<float>(static_cast<double>(v.step) * map.lower * code.scale);
   args.constant = static_cast<float>(static_cast<double>(shape_.tokens) * map.lower * v.lower * code.scale + code.offset);
-  args.context_top = every_byte(out.top());
+  args.context = code_range(out);
   const int k_most = k.bits == 8 ? 128 : k.top(), v_most = shift ? 128 : v.top(), key_words = shape_.token_groups * kernels_.lanes / 4;
   args_.narrow = args_.narrow && is_narrow(shape_.head_groups, q.top(), k_most) && is_narrow(key_words, map.top(), v_most) &&
                  is_narrow(key_words, std::max(k.top(), v.top()), 1);

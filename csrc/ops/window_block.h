@@ -26,8 +26,8 @@ class WindowBlock final : public Op {
  private:
   struct Norm {
     std::vector<float> scale, offset;
-    int32_t top = 0;
-    NormArgs args() const { return {scale.data(), offset.data(), top}; }
+    CodeRange range;
+    NormArgs args() const { return {scale.data(), offset.data(), range}; }
   };
 
   Norm pack_norm(const OpSpec& spec, const std::vector<float>& rows, int row, const std::string& role) const;

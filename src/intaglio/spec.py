@@ -9,11 +9,13 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from intaglio.errors import BoundsError, SpecError
 
 MIN_BITS = 2
 MAX_BITS = 8
+MAX_PIECES = 4
 
 SiteName = str
 """``<module path>:<role>``, for example ``layers.0.residual_group.blocks.0.mlp.fc1:weight``.
@@ -95,36 +97,56 @@ class Bounds:
             )
 
 
+class Piece(NamedTuple):
+    """A run of evenly spaced codes: `steps` steps of `stride` codes each."""
+
+    stride: int
+    steps: int
+
+
 @dataclass(frozen=True)
 class Grid:
     """The affine grid: ``2**bits`` levels ``lower + step * code``, evenly from `lower` to `upper`, ends included.
 
     ``code(x) = round_half_even((clip(x, lower, upper) - lower) * (1 / step))`` in single precision
-    (numerics page, equations 1-3). `lower` and `step` are single-precision numbers.
+    (numerics page, equations 1-3). `lower` and `step` are single-precision numbers. With `pieces`, for activations
+    only, not all codes are used: from code 0 on, each piece takes its steps (equation 2b), so that levels lie denser
+    in one region than in another while products stay products of integers.
 
     Units: those of the tensor; `step` in those units per code.
-    Raises: SpecError for a bit width outside 2-8; BoundsError unless `lower` is finite and `step` finite and
-    positive.
+    Raises: SpecError for a bit width outside 2-8 or pieces that leave it; BoundsError unless `lower` is finite and
+    `step` finite and positive.
     """
 
     lower: float
     step: float
     bits: int
+    pieces: tuple[Piece, ...] = ()
 
     def __post_init__(self) -> None:
         check_bits(self.bits)
         if not (math.isfinite(self.lower) and math.isfinite(self.step) and self.step > 0.0):
             raise BoundsError(f"a grid with lower {self.lower} and step {self.step} spans no range; widen its bounds.")
+        sound = len(self.pieces) <= MAX_PIECES and all(stride > 0 and steps > 0 for stride, steps in self.pieces)
+        if not sound or self.top >= 1 << self.bits:
+            raise SpecError(
+                f"pieces {[tuple(piece) for piece in self.pieces]} do not fit codes of {self.bits} bits; at most"
+                f" {MAX_PIECES}, of positive strides and steps, up to code {(1 << self.bits) - 1}."
+            )
 
     @property
     def levels(self) -> int:
-        """Number of distinct values, ``2**bits``."""
-        return 1 << self.bits
+        """Number of distinct values: ``2**bits``, or those of the pieces.
+
+        >>> Grid(-1.0, 0.1, bits=8, pieces=(Piece(1, 10), Piece(20, 5))).levels
+        16
+        """
+        return 1 + sum(piece.steps for piece in self.pieces) if self.pieces else 1 << self.bits
 
     @property
     def top(self) -> int:
-        """The largest code, ``2**bits - 1``."""
-        return self.levels - 1
+        """The largest code: ``2**bits - 1``, or the end of the last piece."""
+        return sum(stride * steps for stride, steps in self.pieces) if self.pieces else (1 << self.bits) - 1
 
     @property
     def upper(self) -> float:
@@ -136,7 +158,7 @@ class Grid:
         """The grid whose first and last levels are the two bounds (2DQuant, equation 1).
 
         >>> Grid.from_bounds(Bounds(-1.0, 2.0), bits=2)
-        Grid(lower=-1.0, step=1.0, bits=2)
+        Grid(lower=-1.0, step=1.0, bits=2, pieces=())
         """
         check_bits(bits)
         lower, upper = float32(bounds.lower), float32(bounds.upper)

@@ -21,7 +21,7 @@ from intaglio.runtime.reference.affine import linear_constants, quantize
 from intaglio.runtime.reference.conv import conv2d, correlate, pad_zero
 from intaglio.runtime.reference.probe import Probe
 from intaglio.runtime.single import run_operation
-from intaglio.spec import Grid
+from intaglio.spec import Grid, Piece
 
 EPSILON = 2.0**-24  # half the distance of 1 to the next float: the relative error of one rounding
 SPLIT = 3 * 2.0**-18  # what three products of two bfloat16 each leave out of a product
@@ -139,15 +139,17 @@ def test_float_of_any_shape(shape: Shape, isa: str, threads: int, seed: int) -> 
     check_float(shape, "none", isa, threads, seed)
 
 
-def unit_grids(act_bits: int, weight_bits: int) -> tuple[Grid, tuple[Grid, ...]]:
+def unit_grids(act_bits: int, weight_bits: int, pieces: tuple[Piece, ...] = ()) -> tuple[Grid, tuple[Grid, ...]]:
     """Grids on which values are their codes."""
-    return Grid(0.0, 1.0, act_bits), (Grid(0.0, 1.0, weight_bits),)
+    return Grid(0.0, 1.0, act_bits, pieces), (Grid(0.0, 1.0, weight_bits),)
 
 
-def check_sums(shape: Shape, act_bits: int, weight_bits: int, isa: str, threads: int, seed: int) -> None:
+def check_sums(
+    shape: Shape, act_bits: int, weight_bits: int, isa: str, threads: int, seed: int, pieces: tuple[Piece, ...] = ()
+) -> None:
     """The output is R and an integer bias: exact in single precision while below 2**24, rounded beyond."""
     rng = np.random.default_rng(seed)
-    op = operation(shape, rng, grids=unit_grids(act_bits, weight_bits))
+    op = operation(shape, rng, grids=unit_grids(act_bits, weight_bits, pieces))
     bias = rng.integers(-99, 99, shape.outputs).astype(np.float32)
     codes = op.tensors["conv.codes"].copy()
     codes[0] = codes.max()
@@ -168,6 +170,13 @@ def check_sums(shape: Shape, act_bits: int, weight_bits: int, isa: str, threads:
 @pytest.mark.parametrize("name", ["SwinIR body", "first", "to RGB", "one pixel", "wide kernel, stride", "pointwise"])
 def test_integer_sums_are_exact(name: str, bits: tuple[int, int], isa: str) -> None:
     check_sums(SHAPES[name], *bits, isa, threads=2, seed=3)
+
+
+@pytest.mark.parametrize("isa", RUNNABLE)
+@pytest.mark.parametrize("pieces", [(Piece(20, 4), Piece(3, 7), Piece(30, 4)), (Piece(1, 8), Piece(16, 7))])
+@pytest.mark.parametrize("name", ["SwinIR body", "first", "one pixel", "wide kernel, stride"])
+def test_integer_sums_on_pieces(name: str, pieces: tuple[Piece, ...], isa: str) -> None:
+    check_sums(SHAPES[name], 8, 4, isa, threads=2, seed=3, pieces=pieces)
 
 
 @given(

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from intaglio.errors import LoweringError
 from intaglio.packed.program import Attr, Op, Program, Site
 from intaglio.quant.layers import QuantConv2d, QuantLayer
-from intaglio.quant.quantizers import AffineQuantizer
 from intaglio.spec import Coverage
 
 Array = Float32[np.ndarray, "..."]
@@ -97,16 +96,14 @@ class Builder:
     def site(self, path: str, layer: QuantLayer, role: str) -> Site:
         """A site of the program from the quantizer at `role` of a layer.
 
-        Raises: LoweringError for a quantizer that is not on an affine grid.
+        Raises: LoweringError for a quantizer without a grid for integer products.
         """
-        quantizer = layer.site(role)
         part, _, operand = role.rpartition(".")
         name = f"{path}.{part}:{operand}" if part else f"{path}:{operand}"
-        if not isinstance(quantizer, AffineQuantizer):
-            raise LoweringError(
-                f"site {name!r} holds a {type(quantizer).__name__}; only affine grids run in the integer engine."
-            )
-        return Site(name, quantizer.grids())
+        try:
+            return Site(name, layer.site(role).grids())
+        except LoweringError as error:
+            raise LoweringError(f"site {name!r}, a {type(layer.site(role)).__name__}: {error}") from None
 
 
 def rounded(tensor: Tensor, remainder: Remainder, what: str) -> Tensor:
@@ -127,9 +124,4 @@ def rounded(tensor: Tensor, remainder: Remainder, what: str) -> Tensor:
 
 def codes_of(layer: QuantLayer, role: str) -> np.ndarray:
     """The codes of a weight site as uint8, in the shape of the weight."""
-    quantizer = layer.site(role)
-    if not isinstance(quantizer, AffineQuantizer):
-        raise LoweringError(
-            f"a weight holds a {type(quantizer).__name__}; only affine grids run in the integer engine."
-        )
-    return quantizer.codes(layer.weight_of(role)).cpu().numpy()
+    return layer.site(role).codes(layer.weight_of(role)).to(torch.uint8).cpu().numpy()

@@ -21,7 +21,7 @@ from intaglio.evaluate import psnr_y
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.observe import visit_sites
 from intaglio.packed.program import Op, Program
-from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
+from intaglio.quant import QuantModel, SiteInfo
 from intaglio.runtime.reference import KERNELS, Probe, Reference
 from intaglio.spec import SiteName
 
@@ -144,10 +144,9 @@ def _simulated_codes(simulator: QuantModel, program: Program, image: Codes) -> d
     blocks = {op.name: op for op in program.ops if op.kind == "window_block"}
 
     def visit(site: SiteInfo, tensor: Tensor) -> Codes | None:
-        quantizer = simulator.quantizer(site.name)
-        if site.is_weight or not isinstance(quantizer, AffineQuantizer):
+        if site.is_weight:
             return None
-        codes = quantizer.codes(tensor)
+        codes = simulator.quantizer(site.name).codes(tensor)
         owner = next((op for path, op in blocks.items() if site.path.startswith(f"{path}.")), None)
         return _as_tapped(codes, site, owner).cpu().numpy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from intaglio.lower.srresnet import emit_srresnet
 from intaglio.lower.swinir import emit_swinir
 from intaglio.packed.program import Program
 from intaglio.quant import QuantModel
+from intaglio.quant.lattice import GridQuantizer
 from intaglio.quant.layers import QuantLayer
 
 Emit = Callable[[Builder, Any], None]
@@ -66,17 +68,23 @@ def lower(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Program:
 
 def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> QuantModel:
     """A copy of the model that computes in torch what its program computes: float parameters rounded as the file
-    keeps them.
+    keeps them, grids of activations as integer products use them.
 
-    Weights that are quantized keep their single-precision values, since their codes are taken from those.
+    Weights that are quantized keep their single-precision values, since their codes are taken from those. A quantizer
+    without a grid for integer products stays as it is.
     """
     copied = copy.deepcopy(model)
     quantized = {
         id(layer.weight) for layer in copied.modules() if isinstance(layer, QuantLayer) and hasattr(layer, "weight")
     }
-    bounds = {id(bound) for quantizer in copied.affine().values() for bound in quantizer.parameters()}
+    bounds = {id(bound) for name in copied.sites for bound in copied.quantizer(name).parameters()}
     with torch.no_grad():
         for name, parameter in copied.named_parameters():
             if id(parameter) not in quantized | bounds:
                 parameter.copy_(rounded(parameter, remainder, name))
+    for name in copied.sites:
+        with contextlib.suppress(LoweringError):
+            grid, *others = copied.quantizer(name).grids()
+            if grid.pieces and not others:
+                copied.set_quantizer(name, GridQuantizer(grid))
     return copied

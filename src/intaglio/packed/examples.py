@@ -11,7 +11,7 @@ import numpy as np
 
 from intaglio.packed.program import Op, Program, Site
 from intaglio.packed.schema import BLOCK_ACTIVATIONS, BLOCK_WEIGHTS
-from intaglio.spec import Bounds, Coverage, Grid
+from intaglio.spec import Bounds, Coverage, Grid, Piece, float32
 
 Kind = Literal["swin", "cnn"]
 
@@ -29,18 +29,19 @@ def random_program(
     scale: int = 2,
     coverage: Coverage = Coverage.PAPER,
     per_channel: bool = False,
+    pieces: tuple[Piece, ...] = (),
 ) -> Program:
     """A random valid program: ``swin`` has window blocks, every other one shifted; ``cnn`` has all other operations.
 
     `bits` is the width of the weights, `act_bits` of the activations (`bits` if None). With full coverage the
     convolutions are quantized too. `per_channel` gives each output of a weight its own grid. `dim` is the number of
     channels; `heads` must divide it. `blocks` counts window blocks in a ``swin`` and residual blocks in a ``cnn``,
-    whose pictures must have 3 pixels a side or more.
+    whose pictures must have 3 pixels a side or more. With `pieces` the activations use only those of their 8-bit codes.
 
     >>> [op.kind for op in random_program(np.random.default_rng(0), blocks=1).ops]
     ['picture', 'conv2d', 'window_block', 'layer_norm', 'conv2d', 'add', 'conv2d', 'pixel_shuffle', 'output']
     """
-    maker = _Maker(rng, bits, act_bits or bits, coverage, per_channel)
+    maker = _Maker(rng, bits, act_bits or bits, coverage, per_channel, pieces)
     ops = _swin(maker, dim, heads, window, blocks, scale) if kind == "swin" else _cnn(maker, dim, blocks, scale)
     return Program(scale=scale, architecture=f"random-{kind}", coverage=coverage, ops=ops)
 
@@ -87,11 +88,17 @@ class _Maker:
     """Emits operations with random parameters, each under its own name."""
 
     def __init__(
-        self, rng: np.random.Generator, bits: int, act_bits: int, coverage: Coverage, per_channel: bool
+        self,
+        rng: np.random.Generator,
+        bits: int,
+        act_bits: int,
+        coverage: Coverage,
+        per_channel: bool,
+        pieces: tuple[Piece, ...],
     ) -> None:
         self._rng = rng
         self._bits, self._act_bits = bits, act_bits
-        self._coverage, self._per_channel = coverage, per_channel
+        self._coverage, self._per_channel, self._pieces = coverage, per_channel, pieces
         self._ops: list[Op] = []
 
     def emit(
@@ -134,7 +141,12 @@ class _Maker:
 
     def act_site(self, name: str, lower: float, upper: float) -> Site:
         low, high = self._rng.uniform(0.8, 1.0, 2)
-        return Site(name, (Grid.from_bounds(Bounds(lower * float(low), upper * float(high)), self._act_bits),))
+        bounds = Bounds(lower * float(low), upper * float(high))
+        if self._pieces:
+            top = sum(stride * steps for stride, steps in self._pieces)
+            step = float32((bounds.upper - bounds.lower) / top)
+            return Site(name, (Grid(float32(bounds.lower), step, 8, self._pieces),))
+        return Site(name, (Grid.from_bounds(bounds, self._act_bits),))
 
     def conv(
         self, name: str, x: str, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, act: str = "none"

@@ -168,7 +168,10 @@ def _grids(array: NDArray[Any], records: list[OpRecord]) -> GridReader:
 
 
 def _op(index: int, record: OpRecord, grids: GridReader, container: Container, dtype: np.dtype[Any]) -> Op:
-    sites = {role: Site(site.name, grids.get(site.start, site.count, site.bits)) for role, site in record.sites.items()}
+    sites = {
+        role: Site(site.name, grids.get(site.start, site.count, site.bits, site.pieces))
+        for role, site in record.sites.items()
+    }
     tensors = {}
     for role, shape in record.tensors.items():
         where, stored = f"{index}.{role}", container.arrays[f"{index}.{role}"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from intaglio.errors import BoundsError
+from intaglio.errors import BoundsError, SpecError
 from intaglio.packed.errors import BitWidthError, ExtraTensorError, GridError, NonFiniteError
-from intaglio.spec import MAX_BITS, MIN_BITS, Grid
+from intaglio.spec import MAX_BITS, MIN_BITS, Grid, Piece
 
 Rows = tuple[tuple[float, float], ...]
 
@@ -55,17 +55,17 @@ class GridReader:
         if sum(count for _, count in ordered) != len(rows):
             raise ExtraTensorError("some of the grids belong to no site; fetch or pack the file again.")
         self._rows = rows
-        self._known: dict[tuple[int, int, int], tuple[Grid, ...]] = {}
+        self._known: dict[tuple[int, int, int, tuple[Piece, ...]], tuple[Grid, ...]] = {}
 
-    def get(self, start: int, count: int, bits: Any) -> tuple[Grid, ...]:
-        """The grids of a site whose codes are `bits` wide. Raises: BitWidthError, GridError."""
+    def get(self, start: int, count: int, bits: Any, pieces: tuple[Piece, ...] = ()) -> tuple[Grid, ...]:
+        """The grids of a site whose codes are `bits` wide and in `pieces`. Raises: BitWidthError, GridError."""
         if not MIN_BITS <= bits <= MAX_BITS:
             raise BitWidthError(f"codes of {bits} bits, expected {MIN_BITS} to {MAX_BITS}; quantize with such a width.")
-        key = (start, count, bits)
+        key = (start, count, bits, pieces)
         if key not in self._known:
             try:
                 rows = self._rows[start : start + count].tolist()
-                self._known[key] = tuple(Grid(lower, step, bits) for lower, step in rows)
-            except BoundsError as error:
+                self._known[key] = tuple(Grid(lower, step, bits, pieces) for lower, step in rows)
+            except (BoundsError, SpecError) as error:
                 raise GridError(f"{error} Calibrate and pack the model again.") from None
         return self._known[key]

@@ -10,7 +10,7 @@ from typing import Any
 from intaglio.packed.format import VERSION
 from intaglio.packed.schema import ACTIVATIONS, OPS, OpSchema
 from intaglio.packed.validate import LIMITS, MAX_NAME, MAX_OPS, MAX_SCALE
-from intaglio.spec import MAX_BITS, MIN_BITS, Coverage
+from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Coverage
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
 _INDEX = {"type": "integer", "minimum": 0}
@@ -29,11 +29,14 @@ def _attribute(name: str, type_: type) -> dict[str, Any]:
 
 
 def _operation(kind: str, schema: OpSchema) -> dict[str, Any]:
+    positive = {"type": "integer", "minimum": 1, "maximum": (1 << MAX_BITS) - 1}
+    piece = {"type": "array", "items": positive, "minItems": 2, "maxItems": 2}
+    pieces = {"type": "array", "items": piece, "minItems": 1, "maxItems": MAX_PIECES}
     site = {
         "type": "array",
-        "prefixItems": [_INDEX, {"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS}, _INDEX, _INDEX],
+        "prefixItems": [_INDEX, {"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS}, _INDEX, _INDEX, pieces],
         "minItems": 4,
-        "maxItems": 4,
+        "maxItems": 5,
     }
     counts = [len(roles) for _, roles in schema.forms]
     least, most = schema.arity

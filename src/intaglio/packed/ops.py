@@ -12,7 +12,7 @@ from intaglio.packed.header import take
 from intaglio.packed.layout import Shape, schema_of, site_roles, tensor_shapes
 from intaglio.packed.program import Attr, Program
 from intaglio.packed.validate import MAX_OPS, check_attributes
-from intaglio.spec import SiteName
+from intaglio.spec import MAX_PIECES, Piece, SiteName
 
 OWN = "+"
 """Begins the stored name of a site that begins with its operation's name; the rest follows."""
@@ -22,12 +22,13 @@ FULL = "="
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """A site in the file: its name, the width of its codes, and its rows in the array of grids."""
+    """A site in the file: its name, the width of its codes, its rows in the array of grids, the pieces of its codes."""
 
     name: SiteName
     bits: int
     start: int
     count: int
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ def encode_ops(program: Program, grids: GridWriter) -> tuple[list[dict[str, Any]
             site = op.sites[role]
             own = site.name.startswith(op.name)
             name = OWN + site.name.removeprefix(op.name) if own else FULL + site.name
-            sites.append([names.setdefault(name, len(names)), site.bits, *grids.add(site.grids)])
+            pieces = [list(piece) for piece in site.grids[0].pieces]
+            row = [names.setdefault(name, len(names)), site.bits, *grids.add(site.grids)]
+            sites.append([*row, pieces] if pieces else row)
         attrs = {key: op.attrs[key] for key in schema_of(op.kind).attrs}
         inputs = list(op.inputs)
         records.append(
@@ -92,10 +95,24 @@ def _decode_op(index: int, record: Any, names: list[str]) -> OpRecord:
 
 
 def _decode_site(where: str, op_name: str, site: Any, names: list[str]) -> SiteRecord:
-    if not isinstance(site, list) or len(site) != 4 or any(type(number) is not int or number < 0 for number in site):
+    if not isinstance(site, list) or len(site) not in (4, 5) or not _all_whole(site[:4]):
         raise HeaderError(f"{where}: a site must be [name, bits, start, count], all integers; pack the model again.")
-    index, bits, start, count = site
+    index, bits, start, count = site[:4]
     if index >= len(names):
         raise HeaderError(f"{where}: site name {index} is not in the table of {len(names)}; pack the model again.")
     name = names[index]
-    return SiteRecord(name[1:] if name.startswith(FULL) else op_name + name[1:], bits, start, count)
+    whole = name[1:] if name.startswith(FULL) else op_name + name[1:]
+    return SiteRecord(whole, bits, start, count, _decode_pieces(where, site[4]) if len(site) == 5 else ())
+
+
+def _decode_pieces(where: str, pieces: Any) -> tuple[Piece, ...]:
+    sound = isinstance(pieces, list) and 0 < len(pieces) <= MAX_PIECES
+    if not sound or not all(isinstance(piece, list) and len(piece) == 2 and _all_whole(piece) for piece in pieces):
+        raise HeaderError(
+            f"{where}: the pieces of a site must be 1 to {MAX_PIECES} pairs [stride, steps] of integers; pack it again."
+        )
+    return tuple(Piece(stride, steps) for stride, steps in pieces)
+
+
+def _all_whole(numbers: list[Any]) -> bool:
+    return all(type(number) is int and number >= 0 for number in numbers)

@@ -132,6 +132,8 @@ def check_sites(op: Op) -> None:
             )
         for grid in site.grids:
             _check_grid(site, grid)
+            if grid.pieces and role in outputs:
+                raise GridError(f"site {site.name!r} is a weight with pieces; only grids of activations may have them.")
     for role, shape in shapes.items():
         if is_codes(role):
             _check_terms(op, role, math.prod(int(length or 0) for length in shape[1:]))

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from intaglio.quant import piecewise
 from intaglio.quant.affine import MIN_RELATIVE_RANGE
+from intaglio.quant.lattice import snap
 from intaglio.quant.piecewise import Pieces
 from intaglio.quant.quantizers import Quantizer
-from intaglio.spec import check_bits
+from intaglio.spec import Grid, check_bits
 
 
 class Budget(StrEnum):
@@ -84,8 +85,8 @@ def _released_dense(starts: Tensor, ends: Tensor, steps: int) -> tuple[Tensor, T
 class DualRegionQuantizer(Quantizer):
     """Fake quantization on a dual-region grid; bounds and breakpoint can be learned (OAQ-SR, equation 3).
 
-    `lower`, `upper` and `breakpoint` are scalar parameters. Levels by `budget`. It is no affine grid: a product of two
-    such tensors is not one integer product, and lowering refuses it.
+    `lower`, `upper` and `breakpoint` are scalar parameters. Levels by `budget`. It is no affine grid; `grids` has the
+    nearest one that integer products can use.
 
     >>> quantizer = DualRegionQuantizer(torch.tensor(-8.0), torch.tensor(8.0), torch.tensor(1.0), bits=2)
     >>> quantizer(torch.tensor([-7.0, -0.9, 0.2, 3.0, 5.0])).tolist()
@@ -114,6 +115,12 @@ class DualRegionQuantizer(Quantizer):
     def codes(self, x: Float[Tensor, ...]) -> Tensor:
         """The code of each value, an index into the levels of `pieces`, as int64; shape of `x`."""
         return piecewise.encode(x, self.pieces())
+
+    @torch.no_grad()
+    def grids(self) -> tuple[Grid, ...]:
+        """The nearest grid whose levels are codes of one affine grid (`lattice.snap`). Raises: LoweringError for the
+        released budget, whose dense region begins below the end of the tail."""
+        return (snap(self.pieces()),)
 
     def extra_repr(self) -> str:
         """Width, budget, bounds and breakpoint."""

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intaglio.errors import BoundsError
+from intaglio.errors import BoundsError, LoweringError
 from intaglio.quant import affine
 from intaglio.spec import Bounds, Grid, check_bits
 
@@ -22,6 +22,14 @@ class Quantizer(nn.Module):
     def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         """The levels that stand for `x`."""
         raise NotImplementedError
+
+    def codes(self, x: Float[Tensor, ...]) -> Tensor:
+        """The code of each value, shape of `x`. Raises: LoweringError where values have no codes."""
+        raise LoweringError(f"a {type(self).__name__} has no codes; only calibrated sites have.")
+
+    def grids(self) -> tuple[Grid, ...]:
+        """The grid of integer products, one or one for each output channel. Raises: LoweringError if there is none."""
+        raise LoweringError(f"a {type(self).__name__} has no grid for integer products; evaluate it in simulation.")
 
 
 class Unset(Quantizer):

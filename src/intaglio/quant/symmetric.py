@@ -15,7 +15,7 @@ from intaglio.quant import piecewise
 from intaglio.quant.affine import MIN_RELATIVE_RANGE
 from intaglio.quant.piecewise import Pieces
 from intaglio.quant.quantizers import Quantizer
-from intaglio.spec import check_bits
+from intaglio.spec import Grid, check_bits, float32
 
 
 class SignedRange(StrEnum):
@@ -62,6 +62,12 @@ class SymmetricQuantizer(Quantizer):
     def codes(self, x: Float[Tensor, ...]) -> Tensor:
         """The code of each value, 0 for -`bound`, as int64; shape of `x`."""
         return piecewise.encode(x, self.pieces())
+
+    @torch.no_grad()
+    def grids(self) -> tuple[Grid, ...]:
+        """The same levels as codes from 0; a narrow range leaves the last code unused."""
+        bound = float(self.pieces().ends)
+        return (Grid(-bound, float32(2.0 * bound / self.signed.steps(self.bits)), self.bits),)
 
     def extra_repr(self) -> str:
         """Width, range and bound."""

@@ -149,6 +149,9 @@ def add_operation(builder: Any, op: Op) -> None:
         role: np.ascontiguousarray(t, np.float32) for role, t in op.tensors.items() if not role.endswith(".codes")
     }
     codes = {role: np.ascontiguousarray(t) for role, t in op.tensors.items() if role.endswith(".codes")}
-    sites = {role: [(grid.lower, grid.step, grid.bits) for grid in site.grids] for role, site in op.sites.items()}
+    sites = {
+        role: [(grid.lower, grid.step, grid.bits, list(grid.pieces)) for grid in site.grids]
+        for role, site in op.sites.items()
+    }
     attrs = {role: _attr(value) for role, value in op.attrs.items()}
     builder.add(op.kind, op.name, list(op.inputs), op.output, attrs, floats, codes, sites)

@@ -18,12 +18,12 @@ from intaglio.arch.edsr import EDSR, EDSRConfig
 from intaglio.arch.network import SRNetwork
 from intaglio.arch.swinir import SwinIRConfig, SwinIRDirect
 from intaglio.errors import LoweringError, MethodError
-from intaglio.lower import lower
+from intaglio.lower import lower, simulator
+from intaglio.lower.check import check
 from intaglio.methods import METHODS, Quantized, make_method, quantize
 from intaglio.observe import CalibrationSet, visit_sites
 from intaglio.quant.dual_region import Budget, DualRegionQuantizer
 from intaglio.quant.quantizers import Unset
-from intaglio.quant.symmetric import SymmetricQuantizer
 from intaglio.spec import Coverage, Granularity, QuantSpec
 
 SMALL: Mapping[str, int] = {
@@ -175,16 +175,17 @@ def test_dead_channels_give_finite_models(method: str) -> None:
         assert torch.isfinite(found.model(torch.rand(1, 3, 6, 6))).all()
 
 
-@pytest.mark.parametrize("method", list(METHODS))
-def test_affine_methods_lower_and_others_are_refused_by_name(method: str) -> None:
-    model = quantized(method, "swinir").model
-    affine = set(model.affine()) == set(model.sites)
-    if affine:
-        assert lower(model).ops
-    else:
-        kinds = {type(q) for q in model.modules() if isinstance(q, (DualRegionQuantizer, SymmetricQuantizer))}
-        with pytest.raises(LoweringError, match="|".join(kind.__name__ for kind in kinds)):
+@pytest.mark.parametrize(("method", "name"), METHODS_AND_NETWORKS)
+def test_a_program_computes_what_its_simulator_does_or_is_refused(method: str, name: str) -> None:
+    model = quantized(method, name).model
+    if method == "oaq-release":
+        with pytest.raises(LoweringError, match=r":(input|a)', a DualRegionQuantizer"):
             lower(model)
+        return
+    program = lower(model)
+    check(simulator(model), program, calibration().pictures[0]).require()
+    for site in program.sites():
+        assert all(grid.levels <= 2 ** model.sites[site.name].bits for grid in site.grids), site.name
 
 
 @pytest.mark.parametrize("method", list(METHODS))

@@ -55,6 +55,10 @@ def site(index: int, place: int, value: int) -> Edit:
     return lambda document, arrays: document["ops"][index]["sites"][0].__setitem__(place, value)
 
 
+def pieces(given: list[list[int]], of: int = 0) -> Edit:
+    return lambda document, arrays: document["ops"][1]["sites"][of].append(given)
+
+
 def filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda tensor: np.full_like(tensor, value)
 
@@ -106,6 +110,13 @@ CASES: list[tuple[type[PackedError], bytes | Edit]] = [
     (errors.GridError, array(GRIDS, filled(1e-44))),
     (errors.GridError, site(1, 3, 2)),
     (errors.GridError, site(1, 2, 5000)),
+    (errors.HeaderError, pieces([])),
+    (errors.HeaderError, pieces([[1, 1]] * 5)),
+    (errors.HeaderError, pieces([[1, 1, 1]])),
+    (errors.HeaderError, pieces([[1, -1]])),
+    (errors.GridError, pieces([[1, 0]])),
+    (errors.GridError, pieces([[2, 2], [4, 1]])),
+    (errors.GridError, pieces([[2, 3]], of=1)),
     (errors.SiteError, op(1, sites=[[0, 3, 0, 1]])),
     (errors.SiteError, lambda document, arrays: document["names"].__setitem__(1, document["names"][0])),
     (errors.DataFlowError, op(1, **{"in": ["tail"]})),

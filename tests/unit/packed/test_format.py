@@ -19,7 +19,7 @@ from intaglio.packed.json_schema import document
 from intaglio.packed.program import Op, Program
 from intaglio.packed.schema import OPS
 from intaglio.packed.summary import size_report, summarise
-from intaglio.spec import Coverage
+from intaglio.spec import Coverage, Piece
 
 HEADER = Header(
     {"method": "dobi", "bits": 4}, Calibration("div2k", "ab12", 32), "psnr-y", Provenance("cd", "0.1.0", "2025")
@@ -49,6 +49,18 @@ def test_load_gives_back_what_was_saved(tmp_path: Path, kind: str, bits: int, pe
     assert model.header == HEADER
     save(model.program, tmp_path / "b", model.header)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["swin", "cnn"])
+def test_pieces_are_stored_only_where_there_are_some(tmp_path: Path, kind: str) -> None:
+    pieces = (Piece(20, 4), Piece(3, 7), Piece(30, 4))
+    program = random_program(np.random.default_rng(0), kind=kind, coverage=Coverage.FULL, pieces=pieces)
+    save(program, tmp_path / "model")
+    assert_same(load(tmp_path / "model").program, program)
+    stored = json.loads(read(tmp_path / "model").metadata[KEY])
+    assert conforms(stored, document())
+    lengths = {len(site) for op in stored["ops"] for site in op["sites"]}
+    assert lengths == {4, 5}  # weights have none
 
 
 def test_half_precision_rounds_and_single_does_not(tmp_path: Path) -> None:
@@ -139,7 +151,7 @@ def conforms(value: Any, schema: dict[str, Any]) -> bool:
         inner = schema["properties"]
         return value.keys() == inner.keys() and all(conforms(value[key], inner[key]) for key in inner)
     if isinstance(value, list):
-        items = schema.get("prefixItems") or [schema["items"]] * len(value)
+        items = schema.get("prefixItems", [])[: len(value)] or [schema["items"]] * len(value)
         fits = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
         return fits and all(conforms(item, form) for item, form in zip(value, items, strict=True))
     if isinstance(value, int | float):

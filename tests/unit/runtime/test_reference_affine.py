@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from intaglio.runtime.reference import dequantize, integer_linear, integer_matmul, quantize
 from intaglio.runtime.reference.activations import erf, gelu, sigmoid
 from intaglio.runtime.reference.affine import exact_type, integer_product
-from intaglio.spec import MAX_BITS, MIN_BITS, Bounds, Grid
+from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Bounds, Grid, Piece
 
 ROUNDING = 2.0**-24  # half a unit in the last place of a single-precision number near one
 
@@ -23,6 +23,48 @@ widths = st.integers(MIN_BITS, MAX_BITS)
 def grids(draw: st.DrawFn) -> Grid:
     lower = draw(st.floats(-8, 8, width=32))
     return Grid.from_bounds(Bounds(lower, lower + draw(st.floats(0.0625, 16, width=32))), draw(widths))
+
+
+@st.composite
+def grids_with_pieces(draw: st.DrawFn) -> Grid:
+    drawn = draw(st.lists(st.builds(Piece, st.integers(1, 40), st.integers(1, 9)), min_size=1, max_size=MAX_PIECES))
+    pieces = tuple(drawn)
+    assume(sum(stride * steps for stride, steps in pieces) < 256)
+    plain = draw(grids())
+    return Grid(plain.lower, plain.step, 8, pieces)
+
+
+def used(grid: Grid) -> np.ndarray:
+    """The codes that a grid with pieces uses, ascending."""
+    strides = [stride for stride, steps in grid.pieces for _ in range(steps)]
+    return np.cumsum([0, *strides]).astype(np.uint8)
+
+
+@given(grids_with_pieces())
+def test_pieces_are_idempotent_monotone_and_reach_all_their_levels(grid: Grid) -> None:
+    codes = used(grid)
+    assert (len(codes), codes[-1]) == (grid.levels, grid.top)
+    assert np.array_equal(quantize(dequantize(codes, grid), grid), codes)
+    sweep = np.linspace(grid.lower - 1, grid.upper + 1, 7777).astype(np.float32)
+    found = quantize(sweep, grid).astype(int)
+    assert np.all(np.diff(found) >= 0)
+    assert set(found.tolist()) <= set(codes.tolist())
+
+
+@given(grids_with_pieces(), st.lists(st.floats(-20, 600, width=32), min_size=1, max_size=30))
+def test_pieces_take_the_nearest_level(grid: Grid, values: list[float]) -> None:
+    x, levels = np.array(values, dtype=np.float32), real(used(grid), grid)
+    error = np.abs(real(quantize(x, grid), grid) - x)
+    nearest = np.abs(x[:, None] - levels).min(axis=1)
+    # positions of at most 600 / 2**-12 steps, five roundings each; beyond the ends they matter least
+    slack = 5 * ROUNDING * (np.abs(x) + abs(grid.lower) + grid.step * grid.top)
+    assert np.all(error <= nearest + 2 * slack)
+
+
+def test_ties_of_a_piece_go_to_its_even_step() -> None:
+    grid = Grid(lower=0.0, step=1.0, bits=8, pieces=(Piece(2, 4), Piece(10, 3)))
+    x = np.array([1.0, 3.0, 5.0, 13.0, 23.0, 33.0, np.nan, np.inf], dtype=np.float32)
+    assert quantize(x, grid).tolist() == [0, 4, 4, 8, 28, 28, 0, 38]
 
 
 def real(codes: np.ndarray, grid: Grid) -> np.ndarray:

@@ -24,14 +24,27 @@ class Product(NamedTuple):
 def quantize(x: Float32[np.ndarray, "*shape"], grid: Grid) -> UInt8[np.ndarray, "*shape"]:
     """Codes of real values, equation (2): nearest level, half to even, clamped to [0, 2**bits - 1]; NaN gets code 0.
 
-    Shapes: any, kept. Units: those of the grid. Source: equation (2).
+    Shapes: any, kept. Units: those of the grid. Source: equations (2) and, for a grid with pieces, (2b).
 
     >>> quantize(np.array([-9.0, -1.0, 0.4, 0.5, 9.0], dtype=np.float32), Grid(lower=-1.0, step=1.0, bits=2)).tolist()
     [0, 0, 1, 2, 3]
     """
-    inverse = np.float32(1.0) / np.float32(grid.step)
-    rounded = np.rint((x - np.float32(grid.lower)) * inverse)
-    clamped = np.fmin(np.fmax(rounded, np.float32(0.0)), np.float32(grid.top))
+    position = (x - np.float32(grid.lower)) * _inverse(grid.step)
+    if not grid.pieces:
+        return _steps(position, grid.top)
+    codes, first = np.zeros(x.shape, dtype=np.uint8), 0
+    for stride, steps in grid.pieces:
+        codes += np.uint8(stride) * _steps((position - np.float32(first)) * _inverse(stride), steps)
+        first += stride * steps
+    return codes
+
+
+def _inverse(step: float | int) -> np.float32:
+    return np.float32(1.0) / np.float32(step)
+
+
+def _steps(position: Float32[np.ndarray, "*shape"], most: int) -> UInt8[np.ndarray, "*shape"]:
+    clamped = np.fmin(np.fmax(np.rint(position), np.float32(0.0)), np.float32(most))
     return np.asarray(clamped, dtype=np.uint8)
 
 
