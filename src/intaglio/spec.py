@@ -9,6 +9,7 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import NamedTuple
 
 from intaglio.errors import BoundsError, SpecError
@@ -135,12 +136,19 @@ class Grid:
             )
 
     @property
-    def levels(self) -> int:
-        """Number of distinct values: ``2**bits``, or those of the pieces.
+    def codes(self) -> tuple[int, ...]:
+        """The codes in use, ascending: all of them, or those of the pieces.
 
-        >>> Grid(-1.0, 0.1, bits=8, pieces=(Piece(1, 10), Piece(20, 5))).levels
-        16
+        >>> Grid(-1.0, 0.1, bits=8, pieces=(Piece(1, 3), Piece(20, 2))).codes
+        (0, 1, 2, 3, 23, 43)
         """
+        if not self.pieces:
+            return tuple(range(1 << self.bits))
+        return tuple(accumulate((stride for stride, steps in self.pieces for _ in range(steps)), initial=0))
+
+    @property
+    def levels(self) -> int:
+        """Number of distinct values: ``2**bits``, or those of the pieces."""
         return 1 + sum(piece.steps for piece in self.pieces) if self.pieces else 1 << self.bits
 
     @property

@@ -50,10 +50,16 @@ def _model(path: Path) -> dict[str, Any]:
     packed = load(path)
     sites, sizes = summarise(packed.program), size_report(path)
     rows = [
-        (row.site, str(row.bits), f"{row.lower:.4g}", f"{row.upper:.4g}", str(row.grids), str(row.bytes or ""))
+        (
+            row.site,
+            *map(str, (row.bits, len(row.used))),
+            *(f"{bound:.4g}" for bound in (row.lower, row.upper)),
+            str(row.grids),
+            str(row.bytes or ""),
+        )
         for row in sites
     ]
-    show_table(("site", "bits", "lower", "upper", "grids", "bytes of codes"), rows)
+    show_table(("site", "bits", "levels", "lower", "upper", "grids", "bytes of codes"), rows)
     program, header = packed.program, packed.header
     say(f"\n{program.architecture} x{program.scale}, coverage {program.coverage.value}, {len(sites)} sites")
     for key, value in header.recipe.items():

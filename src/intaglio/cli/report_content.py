@@ -69,7 +69,7 @@ def _sites(packed: PackedModel, readings: Sequence[Reading]) -> tuple[SiteLine, 
     for row in summarise(packed.program):
         found = known.get(row.site)
         alone, clipped = (found.alone_psnr, found.clipped) if found else (None, None)
-        lines.append(SiteLine(row.site, row.bits, row.lower, row.upper, row.bytes, alone, clipped))
+        lines.append(SiteLine(row.site, row.used, row.lower, row.upper, row.bytes, alone, clipped))
     return tuple(lines)
 
 

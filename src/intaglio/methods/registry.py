@@ -18,6 +18,7 @@ from intaglio.methods.minmax import MinMaxMethod
 from intaglio.methods.norm_folding import NoisyQuant, RepQ
 from intaglio.methods.oaq import Oaq, OaqRelease
 from intaglio.methods.percentile import PercentileMethod
+from intaglio.methods.twin_uniform import Ptq4Vit
 from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
 
 
@@ -25,8 +26,8 @@ from intaglio.methods.two_d_quant import Dobi, TwoDQuant, TwoDQuantRelease
 class MethodEntry:
     """A method's name, maker and what a reader of a table should know of it.
 
-    `make` is the method's dataclass; `cost` says what it takes in words; `trains` whether it distils; `norms` whether
-    it works on networks with LayerNorms only.
+    `make` is the method's dataclass; `cost` says what it takes in words; `trains` whether it distils; `transformers`
+    whether it works on networks with attention and LayerNorms only.
     """
 
     name: str
@@ -35,7 +36,7 @@ class MethodEntry:
     paper: str
     cost: str
     trains: bool = False
-    norms: bool = False
+    transformers: bool = False
 
 
 _ENTRIES = (
@@ -102,7 +103,7 @@ _ENTRIES = (
         "channels of LayerNorm outputs brought to one range, then DOBI",
         "RepQ-ViT, ICCV 2023, section 3.2",
         "two float passes",
-        norms=True,
+        transformers=True,
     ),
     MethodEntry(
         "noisyquant",
@@ -110,7 +111,15 @@ _ENTRIES = (
         "fixed noise on LayerNorm outputs, then DOBI",
         "NoisyQuant, CVPR 2023",
         "three float passes",
-        norms=True,
+        transformers=True,
+    ),
+    MethodEntry(
+        "ptq4vit",
+        Ptq4Vit,
+        "two regions for attention maps and GELU outputs, DOBI for the rest",
+        "PTQ4ViT, ECCV 2022, section 3.2",
+        "two float passes",
+        transformers=True,
     ),
     MethodEntry(
         "dbdc-pac",

@@ -10,7 +10,7 @@ from intaglio.distill.taps import feature_taps_of
 from intaglio.errors import MethodError
 from intaglio.methods.base import Job
 from intaglio.quant.layers import QuantConv2d
-from intaglio.spec import Granularity
+from intaglio.spec import Granularity, Shape
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,14 @@ class Require:
     """Raises MethodError where the model of a job lacks something, naming it and a remedy.
 
     `ungrouped`: no quantized convolution has groups. `taps`: the network names feature taps for distillation.
-    `norms`: the network names the layers that read a LayerNorm. `per_tensor`: weights have one grid each.
+    `norms`: the network names the layers that read a LayerNorm. `one_sided`: some activation is bounded below, as
+    attention maps and GELU outputs are. `per_tensor`: weights have one grid each.
     """
 
     ungrouped: bool = False
     taps: bool = False
     norms: bool = False
+    one_sided: bool = False
     per_tensor: bool = False
 
     def __call__(self, job: Job) -> None:
@@ -41,6 +43,11 @@ class Require:
             raise MethodError(
                 f"{type(network).__name__} names no LayerNorm whose output this method could change; choose 'dobi', or"
                 " add a method `norm_readers()` to the network."
+            )
+        if self.one_sided and not any(site.shape is Shape.ONE_SIDED for site in job.model.sites.values()):
+            raise MethodError(
+                f"{type(network).__name__} quantizes no attention map or GELU output, for which this method is made;"
+                " choose 'dobi'."
             )
         granularity = job.model.spec.weight_granularity
         if self.per_tensor and granularity is not Granularity.PER_TENSOR:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from intaglio.observe.collect import visit_sites
 from intaglio.progress import Progress, Silent
 from intaglio.quant import QuantModel, SiteInfo, wrap
+from intaglio.quant.lattice import GridQuantizer
 from intaglio.quant.quantizers import Unset
 from intaglio.spec import Bounds, Grid, QuantSpec, SiteName
 
@@ -66,8 +67,11 @@ def read_sites(
 
 def _alone(model: QuantModel, site: SiteInfo, grids: tuple[Grid, ...], patch: Tensor, clean: Tensor) -> float:
     """PSNR in dB with one site quantized; the site is unset again."""
-    bounds = [Bounds(grid.lower, grid.upper) for grid in grids]
-    model.set_bounds(site.name, bounds[0] if len(bounds) == 1 else bounds)
+    if grids[0].pieces:
+        model.set_quantizer(site.name, GridQuantizer(grids[0]))
+    else:
+        bounds = [Bounds(grid.lower, grid.upper) for grid in grids]
+        model.set_bounds(site.name, bounds[0] if len(bounds) == 1 else bounds)
     try:
         mse = float(torch.mean((model(patch) - clean).double() ** 2))
     finally:

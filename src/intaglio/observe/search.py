@@ -162,13 +162,19 @@ def squared_errors(
 def _errors_less_energy(
     ordered: Values, bits: int, lower: Float64[np.ndarray, " k"], upper: Float64[np.ndarray, " k"]
 ) -> Float64[np.ndarray, " k"]:
-    """Squared errors without the sum of x^2, which is the same for all candidates."""
     top = (1 << bits) - 1
-    step = (upper - lower) / top
-    levels = lower[:, None] + step[:, None] * np.arange(top + 1)
-    thresholds = lower[:, None] + step[:, None] * (np.arange(top) + 0.5)
+    return errors_of_levels(ordered, lower[:, None] + ((upper - lower) / top)[:, None] * np.arange(top + 1))
+
+
+def errors_of_levels(ordered: Values, levels: Float64[np.ndarray, "k levels"]) -> Float64[np.ndarray, " k"]:
+    """Squared errors of sorted values on K sets of ascending levels, less the sum of x^2, which is the same for all.
+
+    >>> errors_of_levels(np.array([0.0, 0.4, 1.0], np.float32), np.array([[0.0, 1.0], [0.0, 0.5]])).round(6).tolist()
+    [-1.0, -0.9]
+    """
+    thresholds = (levels[:, 1:] + levels[:, :-1]) / 2.0
     cuts = np.searchsorted(ordered, thresholds.astype(np.float32).ravel()).reshape(thresholds.shape)
-    edges = np.zeros((len(lower), 1), dtype=cuts.dtype)
+    edges = np.zeros((len(levels), 1), dtype=cuts.dtype)
     cuts = np.concatenate([edges, cuts, edges + ordered.size], axis=1)
     counts = np.diff(cuts, axis=1)
     sums = np.diff(_prefix_sums_at(ordered, cuts), axis=1)

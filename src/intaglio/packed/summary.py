@@ -16,10 +16,12 @@ from intaglio.spec import SiteName
 
 @dataclass(frozen=True)
 class SiteRow:
-    """One site: width in bits, least and greatest bound over its grids, and its weight codes (0 for an activation)."""
+    """One site: width in bits and codes in use, least and greatest bound over its grids, and its weight codes (0 for an
+    activation)."""
 
     site: SiteName
     bits: int
+    used: tuple[int, ...]
     lower: float
     upper: float
     grids: int
@@ -56,7 +58,7 @@ def summarise(program: Program) -> list[SiteRow]:
             lower = min(grid.lower for grid in site.grids)
             upper = max(grid.upper for grid in site.grids)
             size = packed_size(count, site.bits)
-            rows.append(SiteRow(site.name, site.bits, lower, upper, len(site.grids), count, size))
+            rows.append(SiteRow(site.name, site.bits, site.grids[0].codes, lower, upper, len(site.grids), count, size))
     return rows
 
 

@@ -23,7 +23,8 @@ def snap(pieces: Pieces) -> Grid:
 
     The densest piece keeps its levels exactly where 8 bits can hold the rest; spacings of the others are rounded to
     multiples of the fine step, which divides the densest spacing. Among the fine steps that fit, the one that moves
-    levels least, in units of their own spacing, is taken.
+    levels least, in units of their own spacing, is taken. Where none fits, the densest spacing becomes that of a plain
+    8-bit grid over the same range.
 
     Raises: LoweringError if the pieces leave gaps, descend, or have more levels than 8 bits (remedy: evaluate such a
     model in simulation).
@@ -40,33 +41,41 @@ def snap(pieces: Pieces) -> Grid:
         (end - start) / steps
         for start, end, steps in zip(pieces.starts.tolist(), pieces.ends.tolist(), pieces.steps, strict=True)
     ]
-    step, strides = _finest(spacings, pieces.steps)
-    densest = spacings.index(min(spacings))
-    before = sum(stride * steps for stride, steps in zip(strides[:densest], pieces.steps, strict=False))
+    kept = spacings.index(min(spacings))
+    found = _finest(spacings, pieces.steps)
+    if found is None:
+        found, kept = _over_the_range(spacings, pieces.steps), 0
+    step, strides = found
+    before = _top(strides[:kept], pieces.steps[:kept])
     used = tuple(Piece(stride, steps) for stride, steps in zip(strides, pieces.steps, strict=True))
-    top = sum(stride * steps for stride, steps in used)
-    lower = float32(float(pieces.starts[densest]) - step * before)
-    return Grid(lower, float32(step), max(MIN_BITS, top.bit_length()), used)
+    lower = float32(float(pieces.starts[kept]) - step * before)
+    return Grid(lower, float32(step), max(MIN_BITS, _top(strides, pieces.steps).bit_length()), used)
 
 
-def _finest(spacings: list[float], steps: tuple[int, ...]) -> tuple[float, list[int]]:
-    """The fine step, and the spacings in such steps."""
+def _finest(spacings: list[float], steps: tuple[int, ...]) -> tuple[float, list[int]] | None:
+    """A fine step that divides the densest spacing, and the spacings in such steps; None if they leave 8 bits."""
     fitting = []
     for parts in range(1, TOP + 1):
         step = min(spacings) / parts
         strides = [max(1, round(spacing / step)) for spacing in spacings]
         if _top(strides, steps) <= TOP:
             fitting.append((_displacement(spacings, steps, step, strides), step, strides))
-    if fitting:
-        _, step, strides = min(fitting)
-        return step, strides
-    # The densest spacing is finer than a 255th of the whole: it grows to that, as on any grid of 8 bits.
-    for codes in range(TOP, 0, -1):
-        step = sum(spacing * count for spacing, count in zip(spacings, steps, strict=True)) / codes
-        strides = [max(1, round(spacing / step)) for spacing in spacings]
-        if _top(strides, steps) <= TOP:
-            break
-    return step, strides
+    return min(fitting)[1:] if fitting else None
+
+
+def _over_the_range(spacings: list[float], steps: tuple[int, ...]) -> tuple[float, list[int]]:
+    """The finest step by which all pieces span their range, and the spacings in such steps, 1 at least."""
+    span = sum(spacing * count for spacing, count in zip(spacings, steps, strict=True))
+    strides = [1] * len(steps)
+    while True:
+        # What is left of the codes goes, step by step, to the piece that falls shortest of its share.
+        step = span / _top(strides, steps)
+        short = [spacing - stride * step for spacing, stride in zip(spacings, strides, strict=True)]
+        grown = strides.copy()
+        grown[short.index(max(short))] += 1
+        if _top(grown, steps) > TOP or max(short) <= 0.0:
+            return step, strides
+        strides = grown
 
 
 def _top(strides: list[int], steps: tuple[int, ...]) -> int:

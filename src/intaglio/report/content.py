@@ -38,16 +38,22 @@ class Row:
 class SiteLine:
     """One site of the model. `alone_psnr` is in dB: the output with only this site quantized, against float.
 
-    `clipped` is the share of the site's values outside its bounds. Both are None where no float network was at hand.
+    `codes` are those in use, evenly from `lower` to `upper`. `clipped` is the share of the site's values outside its
+    bounds. It and `alone_psnr` are None where no float network was at hand.
     """
 
     name: SiteName
-    bits: int
+    codes: tuple[int, ...]
     lower: float
     upper: float
     bytes: int
     alone_psnr: float | None = None
     clipped: float | None = None
+
+    @property
+    def bits(self) -> int:
+        """Width of a code that counts the levels in use."""
+        return (len(self.codes) - 1).bit_length()
 
     @property
     def is_weight(self) -> bool:

@@ -93,7 +93,7 @@ def distribution(shown: Distribution, name: str) -> Markup:
         _bars(axes, shown, edges, ~inside, facecolor="none", edgecolor=QUANTIZED, hatch="////")
         for bound in (site.lower, site.upper):
             axes.axvline(bound, color=QUANTIZED, linestyle="--", linewidth=1.6)
-        levels = np.linspace(site.lower, site.upper, 2**site.bits)
+        levels = site.lower + (site.upper - site.lower) * np.array(site.codes) / site.codes[-1]
         axes.plot(levels, np.zeros_like(levels), "|", transform=axes.get_xaxis_transform(), color=INK, markersize=9)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.set(ylabel="values")

@@ -37,7 +37,7 @@ METHODS_AND_NETWORKS = [
     (name, network)
     for name, entry in METHODS.items()
     for network in ("swinir", "edsr")
-    if network == "swinir" or not entry.norms
+    if network == "swinir" or not entry.transformers
 ]
 
 
@@ -153,7 +153,7 @@ def test_killed_run_ends_with_the_same_model(method: str, tmp_path: Path, monkey
 @pytest.mark.parametrize("method", list(METHODS))
 def test_pictures_without_content_give_finite_models(method: str) -> None:
     flat = np.zeros((20, 20, 3), dtype=np.uint8)
-    name = "swinir" if METHODS[method].norms else "edsr"
+    name = "swinir" if METHODS[method].transformers else "edsr"
     found = quantize(
         network(name), spec(name), make_method(method, settings(method)), CalibrationSet("flat", (flat,)), seed=0
     )
@@ -162,7 +162,7 @@ def test_pictures_without_content_give_finite_models(method: str) -> None:
     assert all(np.isfinite(value) for value in found.figures.values())
 
 
-@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if not entry.norms])
+@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if not entry.transformers])
 def test_dead_channels_give_finite_models(method: str) -> None:
     torch.manual_seed(2)
     dead = EDSR(EDSRConfig(scale=2, features=6, blocks=1)).eval()
@@ -192,8 +192,8 @@ def test_a_program_computes_what_its_simulator_does_or_is_refused(method: str, n
 def test_per_channel_weights_work_or_are_refused_before_anything_starts(method: str) -> None:
     per_channel = QuantSpec(3, 3, Coverage.FULL, Granularity.PER_CHANNEL)
     asked = make_method(method, settings(method))
-    if method.startswith("oaq") or METHODS[method].norms:
-        with pytest.raises(MethodError, match=r"per-tensor|LayerNorm"):
+    if method.startswith("oaq") or METHODS[method].transformers:
+        with pytest.raises(MethodError, match=r"per-tensor|LayerNorm|GELU"):
             quantize(network("edsr"), per_channel, asked, calibration())
         return
     model = quantize(network("edsr"), per_channel, asked, calibration()).model
@@ -223,7 +223,7 @@ class Grouped(nn.Module):
 @pytest.mark.parametrize("method", list(METHODS))
 def test_foreign_network_works_or_is_refused_with_a_reason(method: str) -> None:
     asked = make_method(method, settings(method))
-    refused = "grouped|feature taps|LayerNorm"
+    refused = "grouped|feature taps|LayerNorm|GELU"
     if method in WORK_ON_ANY_NETWORK:
         found = quantize(Grouped(), QuantSpec(4, 4, Coverage.FULL), asked, calibration())
         assert torch.isfinite(found.model(torch.rand(1, 3, 4, 4))).all()

@@ -74,7 +74,7 @@ def content(compared: Comparison) -> Content:
         SiteLine(
             f"layers.0.residual_group.blocks.{index // 2}.mlp.fc{1 + index // 2 % 2}"
             f":{'weight' if index % 2 else 'input'}",
-            2,
+            tuple(range(4)),
             -1.0 - index / 10,
             1.5,
             900 * (index % 2),
