@@ -4,6 +4,6 @@ Nothing is measured here, and no number is typed by hand.
 """
 
 from intaglio.results.build import START, STOP, build, stale
-from intaglio.results.page import readme_table, results_page
+from intaglio.results.page import methods_tables, readme_table, results_page
 
-__all__ = ["START", "STOP", "build", "readme_table", "results_page", "stale"]
+__all__ = ["START", "STOP", "build", "methods_tables", "readme_table", "results_page", "stale"]

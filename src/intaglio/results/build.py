@@ -8,20 +8,20 @@ from pathlib import Path
 from intaglio._atomic import write_text_atomic
 from intaglio.errors import OutputError, RecordError
 from intaglio.evaluate import Record, read_records
-from intaglio.results.page import readme_table, results_page
+from intaglio.results.page import methods_tables, readme_table, results_page
 
 START = "<!-- results:start -->"
 STOP = "<!-- results:end -->"
-"""What the README's table stands between."""
+"""What generated tables stand between in a page that has words of its own."""
 
 NOTHING = "No results are committed yet."
 
 
 def build(root: Path) -> tuple[Path, ...]:
-    """Write ``docs/results.md`` and the README's table of a repository from its ``results/*.jsonl``; returns what
-    changed.
+    """Write ``docs/results.md`` and the tables of the README and of ``docs/methods.md`` of a repository from its
+    ``results/*.jsonl``; returns what changed.
 
-    Raises: RecordError for a damaged record; OutputError if a file cannot be written or the README lacks its marks.
+    Raises: RecordError for a damaged record; OutputError if a file cannot be written or lacks its marks.
     """
     found = stale(root)
     for path in found:
@@ -37,9 +37,9 @@ def stale(root: Path) -> tuple[Path, ...]:
 def _texts(root: Path) -> dict[Path, str]:
     files = _records(root / "results")
     texts = {root / "docs" / "results.md": results_page(files)}
-    readme = root / "README.md"
-    if readme.exists():
-        texts[readme] = _spliced(readme.read_text("utf-8"), readme_table(files), readme)
+    for path, tables in ((root / "README.md", readme_table), (root / "docs" / "methods.md", methods_tables)):
+        if path.exists():
+            texts[path] = _spliced(path.read_text("utf-8"), tables(files), path)
     return texts
 
 
@@ -49,8 +49,8 @@ def _records(folder: Path) -> Mapping[str, list[Record]]:
     return {path.stem: read_records(path) for path in sorted(folder.glob("*.jsonl"))}
 
 
-def _spliced(readme: str, text: str, path: Path) -> str:
-    before, start, rest = readme.partition(START)
+def _spliced(page: str, text: str, path: Path) -> str:
+    before, start, rest = page.partition(START)
     _, stop, after = rest.partition(STOP)
     if not (start and stop):
         raise OutputError(f"{path} has no place for the results; add the lines {START} and {STOP}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
 from intaglio.results.figures import (
@@ -20,6 +21,9 @@ from intaglio.results.markdown import section, table
 HEADLINE = "spine"
 """The file of records that the README's table is made of."""
 
+METHODS = "methods"
+"""The file of records with a page of its own: all methods side by side."""
+
 _INTRODUCTION = (
     "Generated from `results/*.jsonl` by `intaglio results build`; do not edit. Loss is PSNR-Y in dB below the float "
     "network on the same test set. Every quantized row is the last iterate: nothing was chosen on a test set."
@@ -30,7 +34,8 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
     """The whole page from the records of each file by its stem; files in alphabetical order, the headline first."""
     names = sorted(files, key=lambda name: (name != HEADLINE, name))
     everything = [record for name in names for record in files[name]]
-    parts = [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in names]
+    shown = [name for name in names if name != METHODS]
+    parts = [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in shown]
     parts += [
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
         section("Agreement of simulator, reference and core", agreement_table(everything)),
@@ -50,19 +55,27 @@ def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
     return "\n\n".join(part for part in (speed, _accuracy(found[0]) if found else "") if part)
 
 
+def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
+    """All methods side by side, a table for each network, with the seconds that quantizing took; empty without
+    records."""
+    return "\n\n".join(_accuracy(grid, {"quantizing": _seconds}) for grid in grids(files.get(METHODS, ())))
+
+
 def _peers(records: Sequence[Record]) -> tuple[str, ...]:
     shown = peers_table(records)
     return (peers_caption(records), shown) if shown else ()
 
 
-def _accuracy(grid: Grid) -> str:
-    """PSNR-Y / SSIM-Y (loss) of every row, test sets side by side, calibration sets beside each other."""
+def _accuracy(grid: Grid, more: Mapping[str, Callable[[Row], str]] = MappingProxyType({})) -> str:
+    """PSNR-Y / SSIM-Y (loss) of every row, test sets side by side, calibration sets beside each other; `more` columns
+    by title."""
     varied = _varied(grid.rows)
-    columns = ("method", "bits", "coverage", "weights", "steps", "seed", *(("settings",) if varied else ()))
+    columns = ("method", "bits", "coverage", "weights", "steps", "seed", *(("settings",) if varied else ()), *more)
     rows = [
         (
             *(row.method, row.bits, row.coverage or "-", row.granularity or "-", _number(row.steps), _number(row.seed)),
             *((_settings_text(row, varied),) if varied else ()),
+            *(text(row) for text in more.values()),
             *(_cell(grid, row, column) for column in grid.columns),
         )
         for row in grid.rows
@@ -85,6 +98,12 @@ def _cell(grid: Grid, row: Row, column: Column) -> str:
     loss = grid.loss(row, column)
     shown = "" if loss is None or row.method == FLOAT else f" ({loss:.2f})"
     return f"{record.psnr_y:.2f} / {record.ssim_y:.4f}{shown}"
+
+
+def _seconds(row: Row) -> str:
+    """Processor time that quantizing took, of the first record that tells; a resumed run does not."""
+    found = (record.extra.get("quantize_cpu_seconds") for record in row.records.values())
+    return next((f"{seconds:.0f} s" for seconds in found if isinstance(seconds, float)), "-")
 
 
 def _footnotes(grid: Grid) -> str:

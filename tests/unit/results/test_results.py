@@ -9,7 +9,7 @@ import pytest
 from intaglio.cli import main
 from intaglio.errors import OutputError, RecordError
 from intaglio.evaluate import Calibration, Machine, Record, append_records
-from intaglio.results import START, STOP, build, readme_table, results_page, stale
+from intaglio.results import START, STOP, build, methods_tables, readme_table, results_page, stale
 
 MACHINE = Machine("cpu", 2, ())
 PHOTOS, DRAWN = Calibration("div2k_lr", "a" * 64, 90), Calibration("synthetic", "b" * 64, 32)
@@ -66,6 +66,17 @@ def test_page_sets_losses_beside_published_ones() -> None:
     assert "| 2dquant | w4a4 | 300 | div2k_lr | Set5 | 0.28 | 0.25 | -0.03 |" in page
     assert "| SwinIR-light x2 photos | x2 | w4a4 | paper | 900,000 |" in page
     assert "| SwinIR-light x2 photos | bound search | - | of=intaglio | 1.5 | cpu, 2 cores |" in page
+
+
+def test_methods_have_a_page_of_their_own_with_the_time_that_each_took() -> None:
+    timed = [accuracy("dobi", 36.5, PHOTOS, extra={"quantize_cpu_seconds": 7.4}), *RECORDS[1:]]
+    text = methods_tables({"methods": timed, "spine": RECORDS})
+    rows = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("| ")}
+    assert "| quantizing |" in rows["| method"]
+    assert "| 7 s | 36.50 / 0.9000 (0.50) |" in rows["| dobi"]
+    assert "| - | 36.75 / 0.9000 (0.25) |" in rows["| 2dquant"]
+    assert "Accuracy: methods" not in results_page({"methods": timed})
+    assert methods_tables({"spine": RECORDS}) == ""
 
 
 def test_later_record_of_a_cell_replaces_the_earlier() -> None:
