@@ -69,4 +69,7 @@ def unpack(data: UInt8[np.ndarray, " bytes"], count: int, bits: int) -> UInt8[np
     if used and int(data[-1]) >> used:
         raise PaddingBitsError("bits behind the last code are set; the file is damaged, fetch or pack it again.")
     stream = np.unpackbits(data, count=count * bits, bitorder="little").reshape(count, bits)
-    return np.packbits(stream, axis=1, bitorder="little").reshape(count)
+    codes = stream[:, 0].copy()
+    for place in range(1, bits):  # one pass a bit: `packbits` along so short an axis takes five times as long
+        codes |= stream[:, place] << place
+    return codes
