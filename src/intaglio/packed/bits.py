@@ -18,8 +18,8 @@ Eight codes take `bits` bytes at every width. Bits of the last byte behind the l
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
 
+from intaglio._shapes import UInt8
 from intaglio.packed.errors import CodeRangeError, PaddingBitsError, TensorShapeError
 from intaglio.spec import check_bits
 
