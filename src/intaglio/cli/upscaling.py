@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.errors import OutputError
 from intaglio.images import SUFFIXES, list_images, read_image, write_image
+from intaglio.progress import Silent
 
 
 def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | None) -> None:
@@ -21,7 +23,9 @@ def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | 
     pairs = _folder_pairs(source, output, scale) if source.is_dir() else [(source, _target(source, output, scale))]
     require_place(json, *(target for _, target in pairs))
     rows = []
-    with shown_progress() as progress, progress.stage("upscale", len(pairs)) as advance:
+    # A bar of one step would tell nothing, and take as long to load as a small picture to enlarge.
+    shown = shown_progress() if len(pairs) > 1 else nullcontext(Silent())
+    with shown as progress, progress.stage("upscale", len(pairs)) as advance:
         for picture, target in pairs:
             rows.append(_enlarge(opened, picture, target))
             advance(picture.name)
