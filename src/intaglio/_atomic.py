@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +40,7 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
     (each with its remedy). Exceptions of the block that are not about this file pass through unchanged.
     """
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name[:64]}.{secrets.token_hex(4)}.part")
+    part = target.with_name(f".{target.name[:64]}.{os.urandom(4).hex()}.part")
     try:
         if target.exists() and not target.is_file():
             raise OutputError(f"Cannot write {path}: it is a folder or a device; name a regular file.")

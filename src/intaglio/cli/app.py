@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from intaglio.cli.analyze import analyze
-from intaglio.cli.bench import bench
-from intaglio.cli.demo import demo
-from intaglio.cli.eval import evaluate_model
-from intaglio.cli.inspect import inspect_model
-from intaglio.cli.methods import list_methods
-from intaglio.cli.quantize import quantize
-from intaglio.cli.report import report
-from intaglio.cli.reproduce import reproduce
-from intaglio.cli.results import results
-from intaglio.cli.sweep import sweep
-from intaglio.cli.upscale import upscale
-from intaglio.cli.version import version
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "demo": "intaglio.cli.demo:demo",
+        "quantize": "intaglio.cli.quantize:quantize",
+        "upscale": "intaglio.cli.upscale:upscale",
+        "eval": "intaglio.cli.eval:evaluate_model",
+        "inspect": "intaglio.cli.inspect:inspect_model",
+        "analyze": "intaglio.cli.analyze:analyze",
+        "methods": "intaglio.cli.methods:list_methods",
+        "sweep": "intaglio.cli.sweep:sweep",
+        "reproduce": "intaglio.cli.reproduce:reproduce",
+        "bench": "intaglio.cli.bench:bench",
+        "report": "intaglio.cli.report:report",
+        "version": "intaglio.cli.version:version",
+        "results": "intaglio.cli.results:results",
+    }
+)
+"""Where each command is: ``module:function``, or ``module:app`` for a group of commands."""
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command when it is called or its help is shown, so that no command waits for the others.
+
+    Source: "Lazily loading subcommands" of Click's documentation.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name, None where there is none."""
+        # Where the name is unknown Typer looks for one that is near among the commands that are loaded.
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            self.add_command(_load(name), name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].partition(":")
+    command = getattr(import_module(module), attribute)
+    if not isinstance(command, typer.Typer):
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(command)
+        command = alone
+    return get_command(command)
+
 
 app = typer.Typer(
     name="intaglio",
+    cls=LazyGroup,
     help="Turn a trained super-resolution network into a 2-8 bit model that really runs in integers.",
     epilog="Example: intaglio quantize swinir.pth; then: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png",
     pretty_exceptions_enable=False,
@@ -38,22 +78,3 @@ def options(
 ) -> None:
     """Turn a trained super-resolution network into a 2-8 bit model that really runs in integers."""
     del debug  # taken out of the words by `intaglio.cli.main`, so that it may also follow the command
-
-
-for _name, _command in (
-    ("demo", demo),
-    ("quantize", quantize),
-    ("upscale", upscale),
-    ("eval", evaluate_model),
-    ("inspect", inspect_model),
-    ("analyze", analyze),
-    ("methods", list_methods),
-    ("sweep", sweep),
-    ("reproduce", reproduce),
-    ("bench", bench),
-    ("report", report),
-    ("version", version),
-):
-    app.command(_name)(_command)
-
-app.add_typer(results, name="results")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intaglio.errors import SpecError
-from intaglio.evaluate.upscaler import BicubicUpscaler, Upscaler
 from intaglio.packed.errors import NotIntaglioError, NotSafetensorsError
 from intaglio.packed.format import PackedModel, load
 from intaglio.runtime.engine import Backend, Engine
+
+if TYPE_CHECKING:
+    from intaglio.evaluate import Upscaler
 
 BICUBIC = "bicubic"
 PICKLED = (".pth", ".pt", ".ckpt")
@@ -44,6 +47,8 @@ def open_model(
     Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
     """
     if name == BICUBIC:
+        from intaglio.evaluate import BicubicUpscaler
+
         return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or 2), "numpy")
     path = Path(name)
     packed = _packed(path)

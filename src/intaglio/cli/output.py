@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from intaglio._atomic import write_text_atomic
 from intaglio.errors import OutputError
@@ -29,6 +27,9 @@ def say(text: str) -> None:
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """Print a table: the first column to the left, figures to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(highlight=False, width=None if os.isatty(1) else _PLAIN_WIDTH)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):

@@ -9,13 +9,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
+from typing import TYPE_CHECKING
 
 from intaglio.cli.output import duration_text
 from intaglio.progress import Advance, Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 LINE_EVERY = 20.0
 """Seconds between two plain lines of one stage."""
@@ -27,6 +27,10 @@ def shown_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield PlainProgress(lambda line: print(line, file=sys.stderr, flush=True))
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(bar_width=32),

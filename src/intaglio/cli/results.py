@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-results = typer.Typer(help="Generate the tables of the documentation from results/*.jsonl.", no_args_is_help=True)
+results = typer.Typer(
+    name="results",
+    help="Generate the tables of the documentation from results/*.jsonl.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @results.callback()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.errors import OutputError
 from intaglio.images import SUFFIXES, list_images, read_image, write_image
+from intaglio.progress import Silent
+
+SMALL_FILE = 100_000
+"""Bytes of a picture that is enlarged within a second: some 200 x 200 pixels where they compress badly."""
 
 
 def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | None) -> None:
@@ -21,7 +26,9 @@ def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | 
     pairs = _folder_pairs(source, output, scale) if source.is_dir() else [(source, _target(source, output, scale))]
     require_place(json, *(target for _, target in pairs))
     rows = []
-    with shown_progress() as progress, progress.stage("upscale", len(pairs)) as advance:
+    # Bars take as long to load as a small picture to enlarge.
+    shown = shown_progress() if _takes_a_while(pairs) else nullcontext(Silent())
+    with shown as progress, progress.stage("upscale", len(pairs)) as advance:
         for picture, target in pairs:
             rows.append(_enlarge(opened, picture, target))
             advance(picture.name)
@@ -29,6 +36,10 @@ def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | 
         say(f"{row['output']}: {row['width']} x {row['height']} in {duration_text(row['seconds'])}")
     say(f"{opened.label} {opened.network} x{scale}, run by {opened.runs_on}")
     write_json(json, {"model": opened.label, "scale": scale, "runs_on": opened.runs_on, "pictures": rows})
+
+
+def _takes_a_while(pairs: Sequence[tuple[Path, Path]]) -> bool:
+    return len(pairs) > 1 or any(source.is_file() and source.stat().st_size > SMALL_FILE for source, _ in pairs)
 
 
 def _enlarge(opened: Opened, picture: Path, target: Path) -> dict[str, Any]:

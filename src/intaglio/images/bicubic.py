@@ -8,8 +8,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Int, Real, Shaped, UInt8
 
+from intaglio._shapes import Float, Int, Real, Shaped, UInt8
 from intaglio.errors import ImageError
 
 _KERNEL_WIDTH = 4

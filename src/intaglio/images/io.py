@@ -10,10 +10,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from intaglio._atomic import PathLike, write_bytes_atomic
+from intaglio._shapes import UInt8
 from intaglio.errors import DatasetError, ImageError
 
 MAX_PIXELS = 8192 * 8192

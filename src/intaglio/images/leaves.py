@@ -6,7 +6,8 @@ Pure functions of a generator and coordinates; how many leaves there are and whe
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+
+from intaglio._shapes import Float
 
 # Standard deviations (grey levels) along the principal axes of RGB inside a photograph, means over 26 of the
 # calibration photographs: 83 light-dark, 31 red-blue, 13 green-magenta; rounded, and the axes made orthonormal.

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from itertools import cycle
 
 import numpy as np
-from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from intaglio._shapes import Float, UInt8
 from intaglio.errors import ImageError
 
 _LINES = ("Engraved in", "steps of light", "0123456789", "sharp & small", "a quick proof")

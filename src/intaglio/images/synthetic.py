@@ -6,8 +6,8 @@ Occluding shapes of power-law sizes have the edges, the spectrum and the colours
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
+from intaglio._shapes import Float, UInt8
 from intaglio.errors import CalibrationError
 from intaglio.images.bicubic import downscale
 from intaglio.images.leaves import OUTLINES, TEXTURES, fractal_field, power_law_radii, random_colours

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Shaped
 
+from intaglio._shapes import Shaped
 from intaglio.errors import ImageError
 
 

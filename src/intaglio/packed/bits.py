@@ -18,8 +18,8 @@ Eight codes take `bits` bytes at every width. Bits of the last byte behind the l
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import UInt8
 
+from intaglio._shapes import UInt8
 from intaglio.packed.errors import CodeRangeError, PaddingBitsError, TensorShapeError
 from intaglio.spec import check_bits
 
@@ -69,4 +69,7 @@ def unpack(data: UInt8[np.ndarray, " bytes"], count: int, bits: int) -> UInt8[np
     if used and int(data[-1]) >> used:
         raise PaddingBitsError("bits behind the last code are set; the file is damaged, fetch or pack it again.")
     stream = np.unpackbits(data, count=count * bits, bitorder="little").reshape(count, bits)
-    return np.packbits(stream, axis=1, bitorder="little").reshape(count)
+    codes = stream[:, 0].copy()
+    for place in range(1, bits):  # one pass a bit: `packbits` along so short an axis takes five times as long
+        codes |= stream[:, place] << place
+    return codes

@@ -6,6 +6,7 @@ Bytes are `container.py`, bits are `bits.py`, soundness is `validate.py`.
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -186,7 +187,7 @@ def _op(index: int, record: OpRecord, grids: GridReader, container: Container, d
 
 def _codes(where: str, stored: NDArray[Any], shape: Shape, bits: int) -> NDArray[Any]:
     sides = tuple(length or 0 for length in shape)
-    count = int(np.prod(sides, dtype=object))
+    count = math.prod(sides)
     if stored.dtype != np.uint8:
         raise TensorTypeError(f"tensor {where} is {stored.dtype}, expected uint8; pack the model again.")
     if stored.shape != (packed_size(count, bits),):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
+from intaglio._shapes import Float32
 from intaglio.errors import BoundsError, SpecError
 from intaglio.packed.errors import BitWidthError, ExtraTensorError, GridError, NonFiniteError
 from intaglio.spec import MAX_BITS, MIN_BITS, Grid, Piece

@@ -9,13 +9,12 @@ import os
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import UInt8
 from numpy import ndarray
 
+from intaglio._shapes import UInt8
 from intaglio.errors import EngineError
 from intaglio.packed.program import Program
 from intaglio.runtime.native import NativeProgram, core
-from intaglio.runtime.reach import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +71,7 @@ class Engine:
 
     def _tiled(self, native: NativeProgram, memory: int, image: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "H W 3"]:
         from intaglio.images.tiles import apply_tiled
+        from intaglio.runtime.reach import reach
 
         far = reach(self.program)
         overlap = OVERLAP if far is None else 2 * far

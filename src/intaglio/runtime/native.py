@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from numpy import ndarray
 
+from intaglio._shapes import UInt8
 from intaglio.errors import EngineError
 from intaglio.packed.program import Attr, Op, Program
 

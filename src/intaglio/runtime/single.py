@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
 from numpy import ndarray
 
+from intaglio._shapes import Float32
 from intaglio.errors import EngineError
 from intaglio.packed.program import Op
 from intaglio.runtime.native import add_operation, core, machine

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float32, Float64
 
+from intaglio._shapes import Float32, Float64
 from intaglio.packed.program import Op
 
 Map = Float32[np.ndarray, "c h w"]

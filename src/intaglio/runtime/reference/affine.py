@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int32, Num, UInt8
 
+from intaglio._shapes import Float32, Int32, Num, UInt8
 from intaglio.spec import Grid
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
 
+from intaglio._shapes import Float32, Int, UInt8
 from intaglio.packed.program import Op
 from intaglio.packed.schema import BLOCK_WEIGHTS
 from intaglio.runtime.reference.activations import gelu

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Num
 
+from intaglio._shapes import Float32, Num
 from intaglio.packed.program import Op
 from intaglio.runtime.reference.activations import activate
 from intaglio.runtime.reference.affine import exact_type, linear_constants, quantize

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
 
+from intaglio._shapes import Float32, Shaped, UInt8
 from intaglio.errors import EngineError
 from intaglio.packed.errors import ShapeError
 from intaglio.packed.program import Op, Program

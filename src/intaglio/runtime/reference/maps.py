@@ -6,8 +6,8 @@ Convolutions and transformer blocks have files of their own.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Int
 
+from intaglio._shapes import Float32, Int
 from intaglio.runtime.reference.conv import kernel_taps
 
 Map = Float32[np.ndarray, "c h w"]

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int32, UInt8
 
+from intaglio._shapes import Int32, UInt8
 from intaglio.spec import SiteName
 
 Tap = Callable[[SiteName, UInt8[np.ndarray, "..."]], None]
