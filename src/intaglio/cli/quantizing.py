@@ -113,8 +113,8 @@ def _tell(figures: Mapping[str, Any]) -> None:
         f"{duration_text(figures['seconds'])}, calibrated on {figures['calibration']['name']}"
     )
     if "loss_last" in figures["figures"]:
-        first, last = figures["figures"]["loss_first"], figures["figures"]["loss_last"]
-        say(f"distillation: {recipe['settings']['iterations']} iterations, loss {first:.5f} to {last:.5f}")
+        first, last, steps = (figures["figures"][name] for name in ("loss_first", "loss_last", "iterations"))
+        say(f"distillation: {steps:.0f} iterations, loss {first:.5f} to {last:.5f}")
     say(
         f"integer program against the simulator: {found['integer_products']} integer products equal; "
         f"{found['flip_share']:.4%} of the codes flip by rounding, at most {found['worst_flip_share']:.3%} at one site"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import intaglio
 from intaglio.cli.app import COMMANDS
 from intaglio.evaluate import read_records
 from intaglio.images import dead_leaves, read_image, write_image
+from intaglio.methods import METHODS
 from intaglio.packed.format import load
 
 from .conftest import QUICK, Run
@@ -58,6 +61,24 @@ def test_quantize_writes_a_model_that_tells_its_making(
     assert len(header.provenance.source_sha256) == 64
     assert found["check"]["integer_products"] > 0
     assert f"{found['sites']} sites" in done.out
+
+
+@pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if entry.trains])
+def test_every_method_that_learns_tells_its_steps(
+    run: Run, checkpoint: Path, pictures: Path, tmp_path: Path, method: str
+) -> None:
+    small = {
+        "iterations": 2, "batch": 2, "pac_batch": 2, "batches": 2, "patches": 2, "patch_size": 16, "pool": 2,
+        "pictures": 2, "start_batch": 2, "epochs": 2, "updates": 1, "gradient_steps": 2, "candidates": 5,
+    }  # fmt: skip
+    known = {field.name for field in fields(METHODS[method].make)}  # type: ignore[arg-type]
+    words = [word for name, value in small.items() if name in known for word in ("--set", f"{name}={value}")]
+    done = run("quantize", checkpoint, "-o", tmp_path / "m", "--calibration", pictures, "--method", method, *words)
+    if method == "oaq-release":
+        assert "DualRegionQuantizer" in done.error
+        return
+    assert done.status == 0, done.err
+    assert re.search(r"distillation: [24] iterations, loss \d", done.out)
 
 
 def test_the_same_words_give_the_same_bytes(run: Run, checkpoint: Path, pictures: Path, tmp_path: Path) -> None:
