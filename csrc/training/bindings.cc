@@ -141,6 +141,7 @@ NB_MODULE(_fused, module) {
   module.def("backward", &backward, nb::arg("grad"), nb::arg("x"), nb::arg("grad_x").none(), nb::arg("lower"),
              nb::arg("upper"), nb::arg("bits"), nb::arg("threads"));
   nb::class_<Grid>(module, "Grid").def(nb::init<float, float, int>(), nb::arg("lower"), nb::arg("upper"), nb::arg("bits"));
+  module.def("has_team", &has_team);
   module.def("instruction_sets", &instruction_sets);
   module.def("attend", &attend, nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("bias"), nb::arg("grids"), nb::arg("out"), nb::arg("threads"),
              nb::arg("isa") = "");

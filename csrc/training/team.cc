@@ -49,10 +49,12 @@ void share(void* data) {
 
 }  // namespace
 
+bool has_team() { return runtime().found(); }
+
 void run_team(int threads, int64_t count, TeamCall call, void* body) {
   const int64_t wanted = std::min<int64_t>(threads, count);
   if (count <= 0) return;
-  if (wanted <= 1 || !runtime().found()) {
+  if (wanted <= 1 || !has_team()) {
     call(body, 0, 0, count);
     return;
   }

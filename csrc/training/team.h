@@ -10,6 +10,9 @@
 
 namespace intaglio::training {
 
+// Whether torch's threads were found.
+bool has_team();
+
 using TeamCall = void (*)(void* body, int thread, int64_t begin, int64_t end);
 
 void run_team(int threads, int64_t count, TeamCall call, void* body);

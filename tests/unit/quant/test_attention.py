@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -183,6 +184,14 @@ def test_every_instruction_set_computes_the_same(case: Case) -> None:
 def test_the_number_of_threads_changes_nothing(case: Case, threads: int) -> None:
     for one, other in zip(raw(case, "", threads=1), raw(case, "", threads=threads), strict=True):
         assert torch.equal(one, other)
+
+
+@needs_native
+def test_kernels_run_on_the_threads_of_torch() -> None:
+    """One thread instead of all would pass every other test."""
+    kernel = fused.native()
+    assert kernel is not None
+    assert kernel.has_team() or sys.platform != "linux" or "OpenMP" not in torch.__config__.parallel_info()
 
 
 @needs_native
