@@ -32,8 +32,8 @@ from intaglio.spec import Bounds, QuantSpec, Shape
 
 CANDIDATES = 100
 LOSS_TOLERANCE = 1e-5
-"""Relative, for the first iteration: both sides hold the same levels, and sum about 1e5 of them in single
-precision."""
+"""Relative, for the first iteration: both sides hold the same levels, but for shares within a rounding of a
+threshold, and sum about 1e5 of them in single precision."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def records_of(base: Record, what: str, settings: dict[str, Any], duel: Duel, fo
 
 
 def run(arguments: argparse.Namespace) -> list[Record]:
-    """Both duels on one checkpoint; records of kind ``speed``."""
+    """The duels asked for, on one checkpoint; records of kind ``speed``."""
     torch.set_num_threads(arguments.threads)
     network = load(arguments.checkpoint)
     pictures = CalibrationSet.synthetic(16, 128, seed=0)
@@ -207,17 +207,41 @@ def run(arguments: argparse.Namespace) -> list[Record]:
         seed=0,
     )
     shared = {"patch_size": arguments.patch_size, "threads": arguments.threads}
-    searched, sites = duel_of_searches(wrap(network, spec), patches[: arguments.patches], arguments.rounds)
+    records: list[Record] = []
+    if "search" in arguments.duels:
+        records += search_records(arguments, base, wrap(network, spec), patches, shared)
+    if "iteration" in arguments.duels:
+        method = make_method("dobi", {"patches": 2, "patch_size": arguments.patch_size})
+        start = quantize(network, spec, method, pictures).model
+        records += iteration_records(arguments, base, network, start, patches, shared)
+    return records
+
+
+def search_records(
+    arguments: argparse.Namespace, base: Record, model: QuantModel, patches: Tensor, shared: dict[str, Any]
+) -> list[Record]:
+    """The duel of bound searches."""
+    searched, sites = duel_of_searches(model, patches[: arguments.patches], arguments.rounds)
     print(f"bound search over {sites['sites']} sites: {searched.ratio:.1f} times faster ({sites['ties']} ties)")
     settings = {"patches": arguments.patches, "candidates": CANDIDATES, **shared}
-    records = records_of(base, "DOBI, seconds for all sites", settings, searched, sites)
-    start = quantize(network, spec, make_method("dobi", {"patches": 2, "patch_size": arguments.patch_size}), pictures)
+    return records_of(base, "DOBI, seconds for all sites", settings, searched, sites)
+
+
+def iteration_records(
+    arguments: argparse.Namespace,
+    base: Record,
+    network: SRNetwork,
+    start: QuantModel,
+    patches: Tensor,
+    shared: dict[str, Any],
+) -> list[Record]:
+    """The duel of iterations of DQC."""
     stepped, losses = duel_of_iterations(
-        network, start.model, patches, arguments.batch, arguments.iterations, arguments.rounds
+        network, start, patches, arguments.batch, arguments.iterations, arguments.rounds
     )
     print(f"DQC iteration, batch {arguments.batch}: {stepped.ratio:.1f} times faster")
     settings = {"batch": arguments.batch, "iterations": arguments.iterations, **shared}
-    return records + records_of(base, "DQC, seconds per iteration", settings, stepped, losses)
+    return records_of(base, "DQC, seconds per iteration", settings, stepped, losses)
 
 
 def main() -> None:
@@ -225,6 +249,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--network", help="name in records; default the checkpoint's stem")
+    parser.add_argument("--duels", nargs="+", choices=["search", "iteration"], default=["search", "iteration"])
     parser.add_argument("--bits", type=int, default=4)
     parser.add_argument("--patches", type=int, default=1, help="for the bound search; few, for 100 passes take long")
     parser.add_argument("--patch-size", type=int, default=32)

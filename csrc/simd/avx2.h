@@ -87,6 +87,16 @@ struct Avx2 {
     const F p = fma(fma(fma(set(9.570102e-3f), at.rest, set(5.591786e-2f)), at.rest, set(2.4024744e-1f)), at.rest, set(6.931218e-1f));
     return at.scaled(fma(p, at.rest, set(0.9999993f)));
   }
+  static float sum(F a) {
+    __m128 r = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    r = _mm_add_ps(r, _mm_movehl_ps(r, r));
+    return _mm_cvtss_f32(_mm_add_ss(r, _mm_movehdup_ps(r)));
+  }
+  static float greatest(F a) {
+    __m128 r = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    r = _mm_max_ps(r, _mm_movehl_ps(r, r));
+    return _mm_cvtss_f32(_mm_max_ss(r, _mm_movehdup_ps(r)));
+  }
 
  private:
   struct Split {

@@ -88,6 +88,8 @@ struct Avx512 {
     const F p = fma(fma(fma(set(1.3534168e-2f), r, set(5.201146e-2f)), r, set(2.4144275e-1f)), r, set(6.9300383e-1f));
     return _mm512_scalef_ps(fma(p, r, set(1.0000026f)), x);
   }
+  static float sum(F a) { return _mm512_reduce_add_ps(a); }
+  static float greatest(F a) { return _mm512_reduce_max_ps(a); }
 
  private:
   static F fraction(F x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }

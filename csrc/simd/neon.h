@@ -88,6 +88,8 @@ struct Neon {
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), vshlq_n_s32(vcvtnq_s32_f32(whole), 23)));
   }
   static F exp2_quick(F a) { return exp2(a); }
+  static float sum(F a) { return vaddvq_f32(a); }
+  static float greatest(F a) { return vmaxvq_f32(a); }
 };
 
 }  // namespace intaglio::simd

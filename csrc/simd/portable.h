@@ -104,6 +104,13 @@ struct Portable {
   }
   static F exp2(F a) { INTAGLIO_LANES(F, exp2_lane(a.v[i])); }
   static F exp2_quick(F a) { return exp2(a); }  // for probabilities that become codes: may err by a few 1e-6
+  // Over the lanes, in an order of the instruction set's own.
+  static float sum(F a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+  static float greatest(F a) {
+    float r = a.v[0];
+    for (int i = 1; i < 4; ++i) r = a.v[i] > r ? a.v[i] : r;
+    return r;
+  }
 
  private:
   static uint8_t byte(int32_t x) { return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x); }

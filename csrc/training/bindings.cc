@@ -3,15 +3,18 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-#include <memory>
-#include <mutex>
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
-#include "engine/pool.h"
+#include "training/attention.h"
 #include "training/fake_quantize.h"
+#include "training/team.h"
 
 namespace nb = nanobind;
 using namespace intaglio::training;
@@ -21,33 +24,10 @@ namespace {
 using Input = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using Output = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
 
-// Below this many elements for a thread, waking it costs more than it saves: the threads of torch's own operations spin for a while after each of them, on
-// the very cores that ours would wake on (two cores, 1.5 million elements: 0.8 s an iteration of distillation with two threads, 0.66 s with one).
-constexpr int64_t kGrain = 1 << 20;
+// Elements for a thread below which waking it costs more than it saves; torch's own operations have the same.
+constexpr int64_t kGrain = 32768;
 
-// One pool for the process; autograd may call from another thread than the forward pass, so calls take turns.
-class Workers {
- public:
-  template <class Body>
-  void run(int threads, int64_t count, Body&& body) {
-    if (threads <= 1 || count < 2 * kGrain) {
-      body(0, 0, count);
-      return;
-    }
-    const std::scoped_lock lock(mutex_);
-    if (!pool_ || pool_->threads() != threads) pool_ = std::make_unique<intaglio::Pool>(threads);
-    pool_->run(count, body);
-  }
-
- private:
-  std::mutex mutex_;
-  std::unique_ptr<intaglio::Pool> pool_;
-};
-
-Workers& workers() {
-  static Workers instance;
-  return instance;
-}
+int team_of(int threads, int64_t count) { return static_cast<int>(std::min<int64_t>(threads, count / kGrain)); }
 
 void check_sizes(size_t a, size_t b) {
   if (a != b) throw std::invalid_argument("arrays of different sizes were given to a fused quantizer");
@@ -60,8 +40,7 @@ void forward(const Input& x, Output out, float lower, float upper, int bits, int
   float* target = out.data();
   const auto count = static_cast<int64_t>(x.size());
   const nb::gil_scoped_release released;
-  workers().run(threads, count,
-                [&](int, int64_t begin, int64_t end) { fake_quantize(source, target, begin, end, grid); });
+  run_team(team_of(threads, count), count, [&](int, int64_t begin, int64_t end) { fake_quantize(source, target, begin, end, grid); });
 }
 
 std::pair<double, double> backward(const Input& grad, const Input& x, std::optional<Output> grad_x, float lower,
@@ -74,7 +53,7 @@ std::pair<double, double> backward(const Input& grad, const Input& x, std::optio
   std::vector<BoundGradients> parts(static_cast<size_t>(std::max(threads, 1)), BoundGradients{0.0, 0.0});
   {
     const nb::gil_scoped_release released;
-    workers().run(threads, count, [&](int thread, int64_t begin, int64_t end) {
+    run_team(team_of(threads, count), count, [&](int thread, int64_t begin, int64_t end) {
       parts[static_cast<size_t>(thread)] = fake_quantize_backward(grad.data(), x.data(), target, begin, end, grid);
     });
   }
@@ -86,12 +65,86 @@ std::pair<double, double> backward(const Input& grad, const Input& x, std::optio
   return sums;
 }
 
+using StridedInput = nb::ndarray<const float, nb::ndim<4>, nb::device::cpu>;
+using StridedOutput = nb::ndarray<float, nb::ndim<4>, nb::device::cpu>;
+
+template <class T, class Array>
+Heads<T> heads_of(const Array& array, const AttentionShape& shape) {
+  const bool fits = static_cast<int64_t>(array.shape(0)) == shape.windows && static_cast<int64_t>(array.shape(1)) == shape.heads &&
+                    static_cast<int>(array.shape(2)) == shape.tokens && static_cast<int>(array.shape(3)) == shape.channels;
+  if (!fits) throw std::invalid_argument("attention was given operands of different shapes");
+  if (array.stride(3) != 1 && shape.channels > 1) throw std::invalid_argument("attention needs the channels of a head side by side");
+  return {array.data(), array.stride(0), array.stride(1), array.stride(2)};
+}
+
+AttentionInputs inputs_of(const StridedInput& q, const StridedInput& k, const StridedInput& v, const Input& bias, const std::vector<Grid>& grids) {
+  AttentionInputs in;
+  in.shape = {static_cast<int64_t>(q.shape(0)), static_cast<int64_t>(q.shape(1)), static_cast<int>(q.shape(2)), static_cast<int>(q.shape(3)), 1};
+  const AttentionShape& shape = in.shape;
+  const size_t area = q.shape(1) * q.shape(2) * q.shape(2);
+  if (area == 0 || bias.size() == 0 || bias.size() % area != 0) throw std::invalid_argument("the bias of attention does not fit its operands");
+  if (grids.size() != 4) throw std::invalid_argument("attention has four grids");
+  in.shape.maps = static_cast<int64_t>(bias.size() / area);
+  in.q = heads_of<const float>(q, shape);
+  in.k = heads_of<const float>(k, shape);
+  in.v = heads_of<const float>(v, shape);
+  in.bias = bias.data();
+  in.q_grid = grids[0];
+  in.k_grid = grids[1];
+  in.shares_grid = grids[2];
+  in.v_grid = grids[3];
+  return in;
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const AttentionTable* table : attention_tables()) names.emplace_back(table->isa);
+  return names;
+}
+
+// The fastest if `isa` is empty.
+const AttentionTable& table_of(const std::string& isa) {
+  for (auto table = attention_tables().rbegin(); table != attention_tables().rend(); ++table) {
+    if (isa.empty() || isa == (*table)->isa) return **table;
+  }
+  throw std::invalid_argument("attention is not built for '" + isa + "', or this machine cannot run it");
+}
+
+void attend(const StridedInput& q, const StridedInput& k, const StridedInput& v, const Input& bias, const std::vector<Grid>& grids,
+            StridedOutput out, int threads, const std::string& isa) {
+  const AttentionInputs in = inputs_of(q, k, v, bias, grids);
+  const AttentionTable& table = table_of(isa);
+  const Heads<float> target = heads_of<float>(out, in.shape);
+  const nb::gil_scoped_release released;
+  attention(in, target, table, threads);
+}
+
+std::vector<std::pair<double, double>> attend_backward(const StridedInput& grad, const StridedInput& q, const StridedInput& k, const StridedInput& v,
+                                                       const Input& bias, const std::vector<Grid>& grids, StridedOutput grad_q,
+                                                       StridedOutput grad_k, StridedOutput grad_v, int threads, const std::string& isa) {
+  const AttentionInputs in = inputs_of(q, k, v, bias, grids);
+  const AttentionTable& table = table_of(isa);
+  const Heads<const float> source = heads_of<const float>(grad, in.shape);
+  const AttentionGradients out{heads_of<float>(grad_q, in.shape), heads_of<float>(grad_k, in.shape), heads_of<float>(grad_v, in.shape)};
+  const nb::gil_scoped_release released;
+  std::vector<std::pair<double, double>> sums;
+  for (const BoundGradients& part : attention_backward(in, source, out, table, threads)) sums.emplace_back(part.lower, part.upper);
+  return sums;
+}
+
 }  // namespace
 
 NB_MODULE(_fused, module) {
-  module.doc() = "Fused fake quantization of float tensors with one pair of bounds.";
+  module.doc() = "Fused fake quantization of float tensors with one pair of bounds, and attention between quantized operands.";
   module.def("forward", &forward, nb::arg("x"), nb::arg("out"), nb::arg("lower"), nb::arg("upper"), nb::arg("bits"),
              nb::arg("threads"));
   module.def("backward", &backward, nb::arg("grad"), nb::arg("x"), nb::arg("grad_x").none(), nb::arg("lower"),
              nb::arg("upper"), nb::arg("bits"), nb::arg("threads"));
+  nb::class_<Grid>(module, "Grid").def(nb::init<float, float, int>(), nb::arg("lower"), nb::arg("upper"), nb::arg("bits"));
+  module.def("has_team", &has_team);
+  module.def("instruction_sets", &instruction_sets);
+  module.def("attend", &attend, nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("bias"), nb::arg("grids"), nb::arg("out"), nb::arg("threads"),
+             nb::arg("isa") = "");
+  module.def("attend_backward", &attend_backward, nb::arg("grad"), nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("bias"), nb::arg("grids"),
+             nb::arg("grad_q"), nb::arg("grad_k"), nb::arg("grad_v"), nb::arg("threads"), nb::arg("isa") = "");
 }

@@ -17,16 +17,6 @@ constexpr int kLanes = 16;
 // Single-precision partial sums run over this many elements before they are added to a double.
 constexpr int64_t kChunk = 2048;
 
-struct Constants {
-  float lower, upper, step, inverse, top;
-};
-
-Constants constants(const Grid& grid) {
-  const float top = static_cast<float>((1 << grid.bits) - 1);
-  const float step = (grid.upper - grid.lower) / top;
-  return {grid.lower, grid.upper, step, 1.0f / step, top};
-}
-
 struct ChunkSums {
   float inside[kLanes] = {};
   float above[kLanes] = {};
@@ -34,7 +24,7 @@ struct ChunkSums {
 };
 
 // One element's share of the gradients, branch-free so that the loop becomes vector code.
-inline float accumulate(float g, float x, const Constants& c, float& inside, float& above, float& below) {
+inline float accumulate(float g, float x, const GridConstants& c, float& inside, float& above, float& below) {
   const float scaled = (x - c.lower) * c.inverse;
   const float code = std::min(std::max(std::nearbyint(scaled), 0.0f), c.top);
   const float g_above = x > c.upper ? g : 0.0f;
@@ -48,9 +38,15 @@ inline float accumulate(float g, float x, const Constants& c, float& inside, flo
 
 }  // namespace
 
+GridConstants constants(const Grid& grid) {
+  const float top = static_cast<float>((1 << grid.bits) - 1);
+  const float step = (grid.upper - grid.lower) / top;
+  return {grid.lower, grid.upper, step, 1.0f / step, top};
+}
+
 INTAGLIO_CLONES
 void fake_quantize(const float* x, float* out, int64_t begin, int64_t end, const Grid& grid) {
-  const Constants c = constants(grid);
+  const GridConstants c = constants(grid);
   for (int64_t i = begin; i < end; ++i) {
     const float code = std::min(std::max(std::nearbyint((x[i] - c.lower) * c.inverse), 0.0f), c.top);
     out[i] = code * c.step + c.lower;
@@ -60,7 +56,7 @@ void fake_quantize(const float* x, float* out, int64_t begin, int64_t end, const
 INTAGLIO_CLONES
 BoundGradients fake_quantize_backward(const float* grad, const float* x, float* grad_x, int64_t begin, int64_t end,
                                       const Grid& grid) {
-  const Constants c = constants(grid);
+  const GridConstants c = constants(grid);
   double inside = 0.0, above = 0.0, below = 0.0;
   for (int64_t start = begin; start < end; start += kChunk) {
     const int64_t stop = std::min(end, start + kChunk);

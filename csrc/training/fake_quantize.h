@@ -4,18 +4,9 @@
 
 #include <cstdint>
 
+#include "training/grid.h"
+
 namespace intaglio::training {
-
-struct Grid {
-  float lower;
-  float upper;
-  int bits;
-};
-
-struct BoundGradients {
-  double lower;
-  double upper;
-};
 
 // out[i] = the level nearest to x[i]. `out` may be `x`.
 void fake_quantize(const float* x, float* out, int64_t begin, int64_t end, const Grid& grid);

@@ -34,6 +34,35 @@ class MatMul(nn.Module):
         return a @ b
 
 
+class Attention(nn.Module):
+    """Softmax attention by two named products that belong to its caller.
+
+    A module without weights, so that what stands between the products can be exchanged together with them. `joins` is
+    how quantization recognises it without importing this room.
+    """
+
+    joins = ("scores", "context")
+
+    def forward(
+        self,
+        scores: nn.Module,
+        context: nn.Module,
+        q: Float[Tensor, "windows heads tokens channels"],
+        k: Float[Tensor, "windows heads tokens channels"],
+        v: Float[Tensor, "windows heads tokens channels"],
+        bias: Float[Tensor, "maps heads tokens tokens"],
+    ) -> Float[Tensor, "windows heads tokens channels"]:
+        """``context(softmax(scores(q, k^T) + bias), v)``; window w has the bias of map ``w % maps``."""
+        found = scores(q, k.transpose(-2, -1))
+        # Added once, and in place where that needs no view: the scores are the largest tensor of the network.
+        if len(bias) == 1:
+            found += bias
+        else:
+            found = (found.view(-1, *bias.shape) + bias).view(found.shape)
+        attended: Tensor = context(found.softmax(dim=-1), v)
+        return attended
+
+
 class Linear(nn.Linear):
     """A linear layer that tells what is known of its input's distribution.
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intaglio.arch.layers import FusedLinear, Linear, MatMul
+from intaglio.arch.layers import Attention, FusedLinear, Linear, MatMul
 from intaglio.arch.windows import join_windows, relative_position_index, split_windows
 
 
@@ -61,6 +61,7 @@ class WindowAttention(nn.Module):
         self.qkv = FusedLinear(dim, 3 * dim, parts=("q", "k", "v"), bias=qkv_bias)
         self.scores = MatMul()
         self.context = MatMul(one_sided=("a",))
+        self.attention = Attention()
         self.proj = Linear(dim, dim)
         self.relative_position_bias_table = nn.Parameter(torch.empty((2 * window - 1) ** 2, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
@@ -73,15 +74,10 @@ class WindowAttention(nn.Module):
         """Shapes: (windows, tokens, C) to the same; `mask` has one map per window of a picture."""
         windows, tokens, dim = x.shape
         qkv = self.qkv(x).view(windows, tokens, 3, self.heads, dim // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = self.scores(q * q.shape[-1] ** -0.5, k.transpose(-2, -1))
-        # Added once, and in place where that needs no view: the scores are the largest tensor of the network.
-        if mask is None:
-            scores += self.position_bias()
-        else:
-            by_picture = scores.view(-1, mask.shape[0], self.heads, tokens, tokens)
-            scores = (by_picture + (self.position_bias() + mask[:, None])).view(windows, self.heads, tokens, tokens)
-        context = self.context(scores.softmax(dim=-1), v)
+        q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
+        bias = self.position_bias()[None]
+        bias = bias if mask is None else bias + mask[:, None]
+        context = self.attention(self.scores, self.context, q * q.shape[-1] ** -0.5, k, v, bias)
         return self.proj(context.transpose(1, 2).reshape(windows, tokens, dim))
 
     def position_bias(self) -> Float[Tensor, "heads tokens tokens"]:

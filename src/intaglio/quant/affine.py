@@ -69,12 +69,15 @@ def fake_quantize(x: Float[Tensor, ...], lower: Tensor, upper: Tensor, bits: int
     [-1.0, 0.0, 1.0]
     """
     if lower.numel() == 1 and x.dtype == torch.float32 and x.device.type == "cpu":
-        # A dozen small operations for each site and step, left out where their result is plain to see.
-        if not _is_wide(lower.item(), upper.item()):
-            upper = safe_upper(lower, upper)
-        return _PerTensor.apply(x, lower, upper, bits)  # type: ignore[no-any-return, no-untyped-call]
+        return _PerTensor.apply(x, *positive_range(lower, upper), bits)  # type: ignore[no-any-return, no-untyped-call]
     upper = safe_upper(lower, upper)
     return _Broadcast.apply(x, lower, upper, bits)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def positive_range(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """One pair of bounds with `safe_upper` for `upper`, whose dozen small operations are left out where the result is
+    plain to see."""
+    return (lower, upper) if _is_wide(lower.item(), upper.item()) else (lower, safe_upper(lower, upper))
 
 
 def _is_wide(lower: float, upper: float) -> bool:

@@ -1,6 +1,6 @@
-"""Per-tensor fake quantization on CPU in one pass forward and one backward.
+"""Per-tensor fake quantization, and attention between quantized operands, on CPU in one pass forward and one backward.
 
-The native kernel does it where the extension is built; otherwise the same arithmetic by few in-place tensor
+The native kernel quantizes where the extension is built; otherwise the same arithmetic by few in-place tensor
 operations. Both agree with `affine._Broadcast` to the rounding of the sums of bound gradients.
 """
 
@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
+
+Operands = tuple[Tensor, ...]
+"""The q, k and v of attention: (windows, heads, tokens, channels), channels side by side, float32 on the CPU."""
 
 
 @functools.cache
@@ -47,6 +52,33 @@ def backward(
         sums = kernel.backward(grad.detach().numpy(), x.detach().numpy(), buffer, lower, upper, bits, threads)
         return grad_x, sums[0], sums[1]
     return _backward_by_tensors(grad, x, lower, upper, bits)
+
+
+def attend(operands: Operands, bias: Tensor, grids: Sequence[Any], out: Tensor) -> None:
+    """Write attention on the grids of q, k, softmax and v to `out`; needs the native kernel."""
+    kernel = native()
+    assert kernel is not None
+    arrays = [x.detach().numpy() for x in (*operands, bias)]
+    kernel.attend(*arrays, grids, out.numpy(), torch.get_num_threads())
+
+
+def attend_backward(
+    grad: Tensor, operands: Operands, bias: Tensor, grids: Sequence[Any], found: Operands
+) -> tuple[float, ...]:
+    """Write the gradients of q, k and v to `found`; returns those of lower and upper of each grid, in the order of
+    `grids`. Needs the native kernel."""
+    kernel = native()
+    assert kernel is not None
+    arrays = [x.detach().numpy() for x in (grad, *operands, bias)]
+    sums = kernel.attend_backward(*arrays, grids, *(x.numpy() for x in found), torch.get_num_threads())
+    return tuple(value for pair in sums for value in pair)
+
+
+def grids(bounds: Sequence[float], bits: Sequence[int]) -> list[Any]:
+    """The kernel's grids of pairs of bounds, lower and upper one after the other; needs the native kernel."""
+    kernel = native()
+    assert kernel is not None
+    return [kernel.Grid(*pair, width) for *pair, width in zip(bounds[::2], bounds[1::2], bits, strict=True)]
 
 
 def _constants(lower: float, upper: float, bits: int) -> tuple[float, float]:

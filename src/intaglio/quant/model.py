@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.errors import CalibrationError, SpecError
+from intaglio.quant.attention import QuantAttention
 from intaglio.quant.layers import QuantConv2d, QuantLayer, QuantLinear, QuantMatMul
-from intaglio.quant.policy import SiteInfo, covered, is_product, sites_of
+from intaglio.quant.policy import SiteInfo, covered, is_attention, is_product, sites_of
 from intaglio.quant.quantizers import AffineQuantizer, Quantizer, Unset
 from intaglio.spec import Bounds, Granularity, QuantSpec, SiteName
 
@@ -109,6 +110,9 @@ def wrap(network: nn.Module, spec: QuantSpec) -> QuantModel:
     for path, module in list(covered(network, spec.coverage)):
         infos.extend(sites_of(path, module, spec, ends))
         copied.set_submodule(path, _twin(copied.get_submodule(path)))
+    for path, module in list(copied.named_modules()):
+        if is_attention(module):
+            copied.set_submodule(path, QuantAttention(module))
     return QuantModel(copied, spec, tuple(infos))
 
 

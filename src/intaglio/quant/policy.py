@@ -48,6 +48,11 @@ def is_product(module: nn.Module) -> bool:
     return getattr(module, "operands", None) == ("a", "b")
 
 
+def is_attention(module: nn.Module) -> bool:
+    """Whether a module joins two products by a softmax: it says so by ``joins = ("scores", "context")``."""
+    return getattr(module, "joins", None) == ("scores", "context")
+
+
 def covered(network: nn.Module, coverage: Coverage) -> Iterator[tuple[str, nn.Module]]:
     """Paths and modules that `coverage` quantizes, in the order of registration, but for those that the
     network names by ``left_float()``.
