@@ -40,7 +40,11 @@ CodePieces code_pieces(const Grid& grid) {
   return pieces;
 }
 
-CodeRange code_range(const Grid& grid) { return {every_byte(grid.top()), code_pieces(grid)}; }
+CodeRange code_range(const Grid& grid) {
+  Grid pieced = grid;
+  if (grid.pieces.empty()) pieced.pieces.push_back({1, grid.top()});  // beside a site that has some
+  return {every_byte(grid.top()), code_pieces(pieced)};
+}
 
 int32_t every_byte(int code) { return static_cast<int32_t>(0x01010101u * static_cast<uint32_t>(code)); }
 

@@ -235,6 +235,15 @@ def test_every_stage_on_pieces(isa: str, name: str, pieces: tuple[Piece, ...]) -
 
 
 @pytest.mark.parametrize("isa", RUNNABLE)
+@pytest.mark.parametrize("role", SITES)
+def test_every_stage_where_one_site_has_pieces(isa: str, role: str) -> None:
+    shape = SHAPES["one channel a head"]
+    for plain, pieced in zip(blocks(5, shape), blocks(5, shape, pieces=PIECES[1]), strict=True):
+        mixed = replace(plain, sites={**plain.sites, role: pieced.sites[role]})
+        hold_every_stage(mixed, isa, random_map(3, shape))
+
+
+@pytest.mark.parametrize("isa", RUNNABLE)
 @pytest.mark.parametrize("offset", [150.0, -150.0], ids=["exponentials overflow", "exponentials vanish"])
 def test_scores_beyond_single_precision(isa: str, offset: float) -> None:
     """What all scores have in common cancels in the softmax, not in exponentials of which nothing is subtracted."""
