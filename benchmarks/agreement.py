@@ -44,7 +44,7 @@ def ways(model: QuantModel, network: SRNetwork) -> Iterator[tuple[str, Upscaler]
 def measured(arguments: argparse.Namespace, bits: int) -> Iterator[Record]:
     """One record for each way to run a network of the given width."""
     network = load(arguments.checkpoint)
-    pictures, spec = CalibrationSet.synthetic(32, 128, seed=0), QuantSpec(bits, bits)
+    pictures, spec = CalibrationSet.synthetic(32, 128, seed=arguments.seed), QuantSpec(bits, bits)
     model = quantize(network, spec, make_method("dobi"), pictures).model
     dataset = load_dataset(arguments.data, arguments.set, network.scale)
     for name, upscaler in ways(model, network):
@@ -61,7 +61,7 @@ def measured(arguments: argparse.Namespace, bits: int) -> Iterator[Record]:
             coverage=spec.coverage.value,
             granularity=spec.weight_granularity.value,
             calibration=Calibration(pictures.name, pictures.content_hash, len(pictures.pictures)),
-            seed=0,
+            seed=arguments.seed,
             settings={"run by": name},
             dataset=dataset.name,
             protocol=PROTOCOL,
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--set", default="Set5")
+    parser.add_argument("--seed", type=int, default=0, help="of the calibration pictures: another quantized network")
     parser.add_argument("--bits", type=int, nargs="+", default=[2, 3, 4, 8])
     parser.add_argument("--records", type=Path, help="JSONL file to append to")
     arguments = parser.parse_args()

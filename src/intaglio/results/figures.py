@@ -131,6 +131,7 @@ def agreement_table(records: Iterable[Record]) -> str:
             f"{record.network} x{record.scale}",
             f"w{record.weight_bits}a{record.act_bits}",
             record.method,
+            "-" if record.seed is None else str(record.seed),
             record.dataset or "-",
             str(record.settings.get("run by", "-")),
             "-" if record.psnr_y is None else f"{record.psnr_y:.4f}",
@@ -139,7 +140,7 @@ def agreement_table(records: Iterable[Record]) -> str:
         for record in records
         if record.kind == "agreement"
     ]
-    return table(("network", "bits", "method", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
+    return table(("network", "bits", "method", "seed", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
 
 
 def speed_table(records: Sequence[Record]) -> str:
