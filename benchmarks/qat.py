@@ -5,7 +5,7 @@
 
 Calibrates OAQ and simpler methods on LR pictures that our bicubic makes of the HR pictures of a folder, then trains
 weights and bounds on the same pictures against HR, until the training has reached the PSNR-Y of OAQ and has cost as
-much: the first tells what equal PSNR costs, the second what equal time buys. The last 8 pictures by name are held out;
+much, or its budget ends: what equal PSNR costs, and what equal time buys. The last 8 pictures by name are held out;
 PSNR-Y is read on them alone, never on a test set. Times are of the quantization, without reading pictures and
 validating. See docs/methods/oaq.md.
 """
@@ -107,7 +107,8 @@ def run_training(
             f"qat from {start}: step {point.step}, {point.spent.processor:.0f} s, {point.psnr_y:.3f} dB", flush=True
         ),
     )
-    told = {**asdict(settings), "start": start, "loss": "L1 against HR", "every": every, **scene.base.settings}
+    told = {**asdict(settings), "start": start, "loss": "L1 against HR", "every": every, "budget": budget}
+    told |= scene.base.settings
     del told["seed"]
     base = replace(scene.base, method="qat", seed=settings.seed, settings=told)
     return records_of(points, base, rival)

@@ -34,9 +34,9 @@ def qat_caption(records: Iterable[Record]) -> str:
     parts = [
         f"PSNR-Y on calibration pictures that were kept apart ({'; '.join(datasets)}), on no test set; calibrated or "
         f"trained on {'; '.join(sets)}. `qat` trains weights, biases and bounds against HR pictures from the bounds of "
-        "`start`, whose time is counted; validating is not. `until=PSNR-Y of oaq` is its first validation that is not "
-        "below OAQ, `until=end` its last, at OAQ's processor time or later unless its budget ended first. Other work "
-        f"shared the machine ({'; '.join(machines)}), so that ratios are of processor seconds."
+        "`start`, whose time counts; that of validating does not. `until=PSNR-Y of oaq` is its first validation that "
+        "is not below OAQ, `until=end` its last, at OAQ's processor time or later unless its budget ended first. Other "
+        f"work shared the machine ({'; '.join(machines)}), so that ratios are of processor seconds."
     ]
     parts += [text for record in found if (text := _extrapolated(record))]
     return "\n\n".join(parts)
