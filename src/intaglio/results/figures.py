@@ -140,7 +140,9 @@ def agreement_table(records: Iterable[Record]) -> str:
         for record in records
         if record.kind == "agreement"
     ]
-    return table(("network", "bits", "method", "seed", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
+    return (
+        table(("network", "bits", "method", "seed", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
+    )
 
 
 def speed_table(records: Sequence[Record]) -> str:

@@ -17,6 +17,7 @@ from intaglio.results.figures import (
 )
 from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
 from intaglio.results.markdown import section, table
+from intaglio.results.qat import qat_caption, qat_table
 
 HEADLINE = "spine"
 """The file of records that the README's table is made of."""
@@ -40,6 +41,7 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
         section("Agreement of simulator, reference and core", agreement_table(everything)),
         section("Bytes on disk", size_table(everything)),
+        section("Calibration beside quantization-aware training", *_qat(everything)),
         section("Speed beside peers", *_peers(everything)),
         section("Speed", speed_table(everything)),
     ]
@@ -64,6 +66,11 @@ def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
 def _peers(records: Sequence[Record]) -> tuple[str, ...]:
     shown = peers_table(records)
     return (peers_caption(records), shown) if shown else ()
+
+
+def _qat(records: Sequence[Record]) -> tuple[str, ...]:
+    shown = qat_table(records)
+    return (qat_caption(records), shown) if shown else ()
 
 
 def _accuracy(grid: Grid, more: Mapping[str, Callable[[Row], str]] = MappingProxyType({})) -> str:

@@ -89,6 +89,45 @@ def test_settings_that_differ_become_a_column() -> None:
     assert [row.split(" | ")[6] for row in rows] == ["batch=4", "batch=8"]
 
 
+def qat(method: str, psnr: float, seconds: float | None = None, **more: object) -> Record:
+    """A record of RLFN x4 on held-out pictures with made-up figures; the processor took half of the seconds."""
+    bits = {} if method == "float" else {"weight_bits": 4, "act_bits": 4, "coverage": "full", "steps": 5, "seed": 0}
+    extra = {} if seconds is None else {"processor_seconds": seconds / 2, "times_oaq": seconds / 100.0}
+    fields = {
+        **bits,
+        "dataset": "held out: last 8",
+        "machine": MACHINE,
+        **more,
+        "extra": {**extra, **more.get("extra", {})},
+    }  # type: ignore[dict-item]
+    return Record("qat", "RLFN x4", 4, method, psnr_y=psnr, seconds=seconds, **fields)  # type: ignore[arg-type]
+
+
+def test_calibration_stands_beside_training_and_extrapolation_is_told() -> None:
+    far = {"updates": 30_000, "processor_seconds": 60_000.0, "times_oaq": 1200.0}
+    end = {"extrapolated": far, "seconds_per_step": 2.0}
+    records = [
+        qat("float", 32.3),
+        qat("oaq", 25.5, 100.0, calibration=PHOTOS),
+        qat("qat", 26.0, 25.0, settings={"start": "dobi", "until": "PSNR-Y of oaq"}),
+        qat("qat", 29.0, 90.0, settings={"start": "dobi", "until": "end"}, steps=40),
+        qat("qat", 30.0, 110.0, settings={"start": "dobi", "until": "end"}, steps=50, extra=end),
+    ]
+    page = results_page({"qat": records})
+    rows = [line for line in page.splitlines() if "RLFN x4 |" in line]
+    assert [row.rpartition(" | ")[0].split(" | ", 6)[-1] + " | " + row.rpartition(" | ")[-1] for row in rows] == [
+        "- | 32.30 | - | - | - | - |",
+        "- | 25.50 | 6.80 | 100.0 | 50.0 | 1 |",
+        "start=dobi, until=PSNR-Y of oaq | 26.00 | 6.30 | 25.0 | 12.5 | 0.25 |",
+        "start=dobi, until=end | 30.00 | 2.30 | 110.0 | 55.0 | 1.1 |",
+    ]
+    assert "| qat | RLFN x4 | w4a4 | full | 50 | 0 |" in page
+    assert "div2k_lr (90 pictures, sha256 aaaaaaaaaaaa)" in page
+    assert "Extrapolated, not measured: from dobi, the 30,000 updates" in page
+    assert "at the measured 2 processor seconds of one (mean of 50) would take 60,000 s, 1200 times" in page
+    assert "quantization-aware" not in results_page({"spine": RECORDS})
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository with records and a README."""
