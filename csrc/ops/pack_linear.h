@@ -14,9 +14,9 @@ namespace intaglio {
 // What is subtracted from codes of this width to make them the signed operand: nothing while they fit into seven bits beside any other operand.
 constexpr int signed_shift(int bits) { return bits >= 7 ? 1 << (bits - 1) : 0; }
 
-// Whether pairs of products of an unsigned and a signed operand may exceed 16 bits.
 // Whether the sums of `words` words of 4 products, and of their unsigned codes alone, fit 16 bits before two halves are added.
 constexpr bool is_narrow(int words, int unsigned_top, int largest_signed) { return int64_t{2} * words * unsigned_top * largest_signed <= 32767; }
+// Whether pairs of products of an unsigned and a signed operand may exceed 16 bits.
 constexpr bool needs_wide(int unsigned_top, int largest_signed) { return 2 * unsigned_top * largest_signed > 32767; }
 
 // Order of outputs or inputs in the packed layer: an index of the layer, or -1 for padding.

@@ -136,25 +136,28 @@ class Grid:
             )
 
     @property
+    def runs(self) -> tuple[Piece, ...]:
+        """The pieces, or the one that all codes of a grid without pieces make."""
+        return self.pieces or (Piece(1, (1 << self.bits) - 1),)
+
+    @property
     def codes(self) -> tuple[int, ...]:
         """The codes in use, ascending: all of them, or those of the pieces.
 
         >>> Grid(-1.0, 0.1, bits=8, pieces=(Piece(1, 3), Piece(20, 2))).codes
         (0, 1, 2, 3, 23, 43)
         """
-        if not self.pieces:
-            return tuple(range(1 << self.bits))
-        return tuple(accumulate((stride for stride, steps in self.pieces for _ in range(steps)), initial=0))
+        return tuple(accumulate((stride for stride, steps in self.runs for _ in range(steps)), initial=0))
 
     @property
     def levels(self) -> int:
         """Number of distinct values: ``2**bits``, or those of the pieces."""
-        return 1 + sum(piece.steps for piece in self.pieces) if self.pieces else 1 << self.bits
+        return 1 + sum(steps for _, steps in self.runs)
 
     @property
     def top(self) -> int:
         """The largest code: ``2**bits - 1``, or the end of the last piece."""
-        return sum(stride * steps for stride, steps in self.pieces) if self.pieces else (1 << self.bits) - 1
+        return sum(stride * steps for stride, steps in self.runs)
 
     @property
     def upper(self) -> float:

@@ -16,6 +16,7 @@ from intaglio.evaluate import (
     Record,
     append_records,
     evaluate,
+    learning_steps,
     load_dataset,
     protocol_text,
     self_ensemble,
@@ -91,7 +92,7 @@ def _made(opened: Opened) -> dict[str, Any]:
         "weights_sha256": header.provenance.source_sha256 or None,
         **{key: recipe.get(key) for key in ("weight_bits", "act_bits", "coverage", "granularity", "seed")},
         "calibration": calibration and Calibration(calibration.name, calibration.content_hash, calibration.count),
-        "steps": settings.get("iterations", 0),
+        "steps": learning_steps(settings),
         "settings": {key: settings[key] for key in recipe.get("changed", ()) if key in settings},
     }
 

@@ -52,8 +52,10 @@ def _model(path: Path) -> dict[str, Any]:
     rows = [
         (
             row.site,
-            *map(str, (row.bits, len(row.used))),
-            *(f"{bound:.4g}" for bound in (row.lower, row.upper)),
+            str(row.bits),
+            str(len(row.used)),
+            f"{row.lower:.4g}",
+            f"{row.upper:.4g}",
             str(row.grids),
             str(row.bytes or ""),
         )

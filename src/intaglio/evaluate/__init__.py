@@ -9,7 +9,7 @@ from intaglio.evaluate.evaluate import Evaluation, Score, evaluate
 from intaglio.evaluate.machine import Machine, current_machine, current_versions, usable_cores
 from intaglio.evaluate.metrics import psnr_y, rgb_to_y, ssim_y
 from intaglio.evaluate.protocol import PROTOCOL, protocol_text
-from intaglio.evaluate.records import Calibration, Record, append_records, read_records
+from intaglio.evaluate.records import Calibration, Record, append_records, learning_steps, read_records
 from intaglio.evaluate.upscaler import BicubicUpscaler, SelfEnsemble, Upscaler, self_ensemble
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "current_machine",
     "current_versions",
     "evaluate",
+    "learning_steps",
     "load_dataset",
     "protocol_text",
     "psnr_y",

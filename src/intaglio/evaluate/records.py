@@ -120,6 +120,15 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
+def learning_steps(settings: Mapping[str, Any]) -> int:
+    """Steps of a method that learns, from its settings, however it counts them; 0 where nothing is learned.
+
+    >>> learning_steps({"epochs": 10, "updates": 50}), learning_steps({"iterations": 3000}), learning_steps({})
+    (500, 3000, 0)
+    """
+    return int(settings.get("iterations", settings.get("epochs", 0) * settings.get("updates", 0)))
+
+
 def append_records(path: PathLike, records: Iterable[Record]) -> None:
     """Append `records` to a JSONL file, all or none; several processes may append to the same file.
 

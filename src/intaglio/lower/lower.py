@@ -82,9 +82,9 @@ def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Quant
         for name, parameter in copied.named_parameters():
             if id(parameter) not in quantized | bounds:
                 parameter.copy_(rounded(parameter, remainder, name))
-    for name in copied.sites:
+    for name in (site.name for site in copied.sites.values() if not site.is_weight):
         with contextlib.suppress(LoweringError):
-            grid, *others = copied.quantizer(name).grids()
-            if grid.pieces and not others:
+            (grid,) = copied.quantizer(name).grids()
+            if grid.pieces:
                 copied.set_quantizer(name, GridQuantizer(grid))
     return copied

@@ -39,22 +39,19 @@ class Ptq4Vit:
 
     def steps(self) -> tuple[Step, ...]:
         """Twin grids while all sites are float, bounds for the rest."""
-        others = Dobi(self.candidates, self.patches, self.patch_size)
-        return (Require(one_sided=True), TwinGrids(self.candidates, self.patches, self.patch_size, others))
+        return (Require(one_sided=True), TwinGrids(Dobi(self.candidates, self.patches, self.patch_size)))
 
 
 @dataclass(frozen=True)
 class TwinGrids:
-    """Twin uniform grids for all sites that are bounded below, by one float pass; `others` sets the rest."""
+    """Twin uniform grids for all sites that are bounded below, by one float pass; `others` sets the rest, on the same
+    crops with as many candidates."""
 
-    candidates: int
-    patches: int
-    patch_size: int
     others: Dobi
 
     def __call__(self, job: Job) -> None:
         """Put a quantizer at every site."""
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.calibration.patches(self.others.patches, self.others.patch_size, job.seed)
         found = visit_sites(job.model, patches, self._fit)
         for step in self.others.steps():
             step(job)
@@ -65,7 +62,7 @@ class TwinGrids:
     def _fit(self, site: SiteInfo, tensor: Tensor) -> Grid | None:
         if site.is_weight or site.shape is not Shape.ONE_SIDED:
             return None
-        return fit_twin(tensor.detach().float().contiguous().cpu().numpy().ravel(), site.bits, self.candidates)
+        return fit_twin(tensor.detach().float().contiguous().cpu().numpy().ravel(), site.bits, self.others.candidates)
 
 
 def fit_twin(values: Float32[np.ndarray, " n"], bits: int, candidates: int) -> Grid | None:

@@ -107,7 +107,7 @@ class GridQuantizer(Quantizer):
         """The code of each value, equations (2) and (2b) of the numerics page; shape of `x`."""
         position = (x - self.grid.lower) * _inverse(self.grid.step, x)
         codes, first = torch.zeros_like(position), 0
-        for stride, steps in self.grid.pieces or (Piece(1, self.grid.top),):
+        for stride, steps in self.grid.runs:
             codes += stride * ((position - first) * _inverse(stride, x)).round_().clamp_(0, steps)
             first += stride * steps
         return codes.to(torch.uint8)

@@ -41,8 +41,8 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
         section("Agreement of simulator, reference and core", agreement_table(everything)),
         section("Bytes on disk", size_table(everything)),
-        section("Calibration beside quantization-aware training", *_qat(everything)),
-        section("Speed beside peers", *_peers(everything)),
+        section("Calibration beside quantization-aware training", *_captioned(qat_caption, qat_table, everything)),
+        section("Speed beside peers", *_captioned(peers_caption, peers_table, everything)),
         section("Speed", speed_table(everything)),
     ]
     return "\n\n".join(("# Results", _INTRODUCTION, *(part for part in parts if part))) + "\n"
@@ -51,9 +51,8 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
 def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
     """The headlines for the README: the first network of the headline's file, and speed; empty where there is none."""
     found = grids(files.get(HEADLINE, ()))
-    speed = section(
-        "Speed beside peers", *_peers([record for name in sorted(files) for record in files[name]]), level=3
-    )
+    everything = [record for name in sorted(files) for record in files[name]]
+    speed = section("Speed beside peers", *_captioned(peers_caption, peers_table, everything), level=3)
     return "\n\n".join(part for part in (speed, _accuracy(found[0]) if found else "") if part)
 
 
@@ -63,14 +62,13 @@ def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
     return "\n\n".join(_accuracy(grid, {"quantizing": _seconds}) for grid in grids(files.get(METHODS, ())))
 
 
-def _peers(records: Sequence[Record]) -> tuple[str, ...]:
-    shown = peers_table(records)
-    return (peers_caption(records), shown) if shown else ()
+_Part = Callable[[Sequence[Record]], str]
 
 
-def _qat(records: Sequence[Record]) -> tuple[str, ...]:
-    shown = qat_table(records)
-    return (qat_caption(records), shown) if shown else ()
+def _captioned(caption: _Part, table_of: _Part, records: Sequence[Record]) -> tuple[str, ...]:
+    """A caption and its table; nothing where the table is empty."""
+    shown = table_of(records)
+    return (caption(records), shown) if shown else ()
 
 
 def _accuracy(grid: Grid, more: Mapping[str, Callable[[Row], str]] = MappingProxyType({})) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from intaglio.evaluate import Calibration, Machine, Record
+from intaglio.evaluate import Calibration, Machine, Record, learning_steps
 
 FLOAT = "float"
 BICUBIC = "bicubic"
@@ -76,10 +76,8 @@ class Cell:
 
     @property
     def steps(self) -> int | None:
-        """Learning steps, however the method counts them; None for a cell that quantizes nothing."""
-        settings = dict(self.settings)
-        in_epochs = settings.get("epochs", 0) * settings.get("updates", 0)
-        return int(settings.get("iterations", in_epochs)) if self.quantizes else None
+        """Learning steps; None for a cell that quantizes nothing."""
+        return learning_steps(dict(self.settings)) if self.quantizes else None
 
     @property
     def label(self) -> str:
