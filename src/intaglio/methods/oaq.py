@@ -106,8 +106,8 @@ class Oaq:
     1e-3 in the network's own units.
 
     The last iterate is taken; the release picks an epoch on Set5. Works on transformers too, which the paper does not
-    test. Cost: a few float passes and 500 steps. Dual-region grids have no lowering to the integer engine: `lower`
-    refuses them.
+    test. Cost: a few float passes and 500 steps. In the integer engine the spacings of the tails are rounded
+    (`intaglio.quant.lattice`).
     """
 
     percentile: float = 0.99
@@ -140,7 +140,7 @@ class OaqRelease(Oaq):
     Differences from `Oaq`: the level budget; the dense grid lies half a step low; breakpoints stay at the first batch;
     weights have 2^b levels without zero; the feature loss weighs 10 times more. Not reproduced: sensitivities of
     layers' inputs in another order than the features they weigh, norms over the whole batch, and the choice of the
-    epoch on Set5.
+    epoch on Set5. Its levels do not ascend with its codes: `lower` refuses them.
     """
 
     signed: SignedRange = SignedRange.FULL
