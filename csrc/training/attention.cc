@@ -44,7 +44,7 @@ void each_head(const AttentionInputs& in, const AttentionTable& table, int threa
   const AttentionShape& shape = in.shape;
   const int64_t area = static_cast<int64_t>(shape.tokens) * shape.tokens;
   const GridConstants q = constants(in.q_grid), k = constants(in.k_grid), shares = constants(in.shares_grid), v = constants(in.v_grid);
-  const int64_t size = attention_scratch(shape.tokens, shape.channels, table.lanes);
+  const int64_t size = table.scratch(shape.tokens, shape.channels);
   AlignedVector<float> scratch(static_cast<size_t>(size * std::max(threads, 1)));
   run_team(threads, shape.windows * shape.heads, [&](int thread, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -58,13 +58,6 @@ void each_head(const AttentionInputs& in, const AttentionTable& table, int threa
 }
 
 }  // namespace
-
-int64_t attention_scratch(int tokens, int channels, int lanes) {
-  const auto up = [](int n, int unit) { return static_cast<int64_t>((n + unit - 1) / unit) * unit; };
-  // At least what HeadScratch takes.
-  const int64_t queries = up(tokens, 4), columns = up(tokens, lanes), width = up(channels, lanes);
-  return 7 * queries * width + 2 * channels * columns + 12 * columns;
-}
 
 const std::vector<const AttentionTable*>& attention_tables() {
   static const std::vector<const AttentionTable*> tables = runnable_tables();

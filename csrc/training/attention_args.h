@@ -37,12 +37,9 @@ struct HeadBackwardArgs {
 // The kernels of one instruction set.
 struct AttentionTable {
   const char* isa;
-  int lanes;
+  int64_t (*scratch)(int tokens, int channels);  // floats that either kernel takes
   void (*forward)(const HeadForwardArgs&);
   void (*backward)(const HeadBackwardArgs&);
 };
-
-// Floats of scratch that either kernel takes.
-int64_t attention_scratch(int tokens, int channels, int lanes);
 
 }  // namespace intaglio::training

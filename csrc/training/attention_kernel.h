@@ -21,7 +21,9 @@ struct HeadScratch {
   float *q, *k, *v, *grad, *grad_q, *grad_k, *grad_v;
   float *k_transposed, *v_transposed;
   float *shares, *levels, *grad_shares;
+  int64_t floats = 0;  // of all
 
+  // Without memory nothing has a place, but all of it a size.
   HeadScratch(int tokens, int channels, float* memory)
       : rows(round_up(tokens, block_rows)), columns(round_up(tokens, V::lanes)), width(round_up(channels, V::lanes)) {
     const int64_t matrix = static_cast<int64_t>(rows) * width, transposed = static_cast<int64_t>(channels) * columns;
@@ -34,10 +36,10 @@ struct HeadScratch {
   }
 
  private:
-  static float* take(float*& memory, int64_t count) {
-    float* found = memory;
-    memory += count;
-    return found;
+  float* take(float* memory, int64_t count) {
+    const int64_t at = floats;
+    floats += count;
+    return memory ? memory + at : nullptr;
   }
 };
 
@@ -261,7 +263,7 @@ void attention_backward(const HeadBackwardArgs& all) {
 
 template <class V>
 constexpr AttentionTable make_attention_table(const char* isa) {
-  return {isa, V::lanes, &attention_forward<V>, &attention_backward<V>};
+  return {isa, [](int tokens, int channels) { return HeadScratch<V>(tokens, channels, nullptr).floats; }, &attention_forward<V>, &attention_backward<V>};
 }
 
 }  // namespace intaglio::training
