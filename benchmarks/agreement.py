@@ -1,7 +1,8 @@
-"""One quantized network run four ways: the simulator in torch, the program in numpy, and the native core on two widths.
+"""One quantized network run several ways: the simulator in torch, the program in numpy, the native core on two widths.
 
-What differs is the rounding of floats between integer products; a code near a boundary may flip, and flips echo. Shown
-is PSNR-Y on a test set for each way and width, and the largest difference to the simulator.
+All but the simulator run what was packed to a file and read again. What differs is the rounding of floats between
+integer products; a code near a boundary may flip, and flips echo. Shown is PSNR-Y on a test set for each method, width
+and way, and the largest difference to the simulator.
 ``python benchmarks/agreement.py CHECKPOINT --data TESTSETS --records results/agreement.jsonl``
 """
 
@@ -9,86 +10,121 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from intaglio.arch import SRNetwork, load
-from intaglio.evaluate import Calibration, Record, Upscaler, append_records, evaluate, load_dataset
+from intaglio.cli.quantizing import calibration_set
+from intaglio.cli.recipe import CalibrationTable, parse_settings, settings_for
+from intaglio.errors import IntaglioError
+from intaglio.evaluate import Calibration, Record, Upscaler, append_records, evaluate, learning_steps, load_dataset
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
-from intaglio.lower import lower
 from intaglio.lower.lower import simulator
-from intaglio.methods import make_method, quantize
-from intaglio.observe import CalibrationSet
+from intaglio.packed.format import load as load_packed
+from intaglio.pipeline import Engraving, Recipe, engrave, save_engraving
 from intaglio.provenance import file_sha256
-from intaglio.quant import QuantModel
 from intaglio.runtime.engine import Engine
 from intaglio.runtime.reference import Reference
-from intaglio.spec import QuantSpec
+from intaglio.spec import Coverage, QuantSpec
+
+WAYS = ("reference", "native", "avx2")
+"""What can run a packed file; each is held against the simulator."""
 
 
-def ways(model: QuantModel, network: SRNetwork) -> Iterator[tuple[str, Upscaler]]:
+def ways(made: Engraving, network: SRNetwork, names: Sequence[str]) -> Iterator[tuple[str, Upscaler]]:
     """The same quantized network by name of what runs it; the simulator first."""
-    program = lower(model)
-    yield "simulator", TorchUpscaler(simulator(model), network.scale)
-    yield "reference", Reference(program)
-    for isa in (None, "avx2"):
+    yield "simulator", TorchUpscaler(simulator(made.model, made.recipe.remainder), network.scale)
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "model.intaglio"
+        save_engraving(made, packed)
+        program = load_packed(packed).program
+    for name in names:
+        if name == "reference":
+            yield name, Reference(program)
+            continue
         os.environ.pop("INTAGLIO_ISA", None)
-        if isa:
-            os.environ["INTAGLIO_ISA"] = isa
+        if name != "native":
+            os.environ["INTAGLIO_ISA"] = name
         engine = Engine(program, backend="native")
         yield engine.backend, engine
 
 
-def measured(arguments: argparse.Namespace, bits: int) -> Iterator[Record]:
-    """One record for each way to run a network of the given width."""
+def measured(arguments: argparse.Namespace, method: str, bits: int) -> list[Record]:
+    """One record for each way to run a network that a method quantized to the given width; the simulator's first."""
     network = load(arguments.checkpoint)
-    pictures, spec = CalibrationSet.synthetic(32, 128, seed=arguments.seed), QuantSpec(bits, bits)
-    model = quantize(network, spec, make_method("dobi"), pictures).model
-    dataset = load_dataset(arguments.data, arguments.set, network.scale)
-    for name, upscaler in ways(model, network):
+    pictures = calibration_set(
+        CalibrationTable(source=arguments.calibration, hold_out=arguments.hold_out, seed=arguments.seed)
+    )
+    settings = settings_for(method, parse_settings(arguments.set), arguments.methods)
+    recipe = Recipe(QuantSpec(bits, bits, Coverage(arguments.coverage)), method, settings, seed=arguments.seed)
+    made = engrave(network, recipe, pictures)
+    dataset = load_dataset(arguments.data, arguments.dataset, network.scale)
+    base = Record(
+        kind="agreement",
+        network=arguments.network or arguments.checkpoint.stem,
+        scale=network.scale,
+        method=method,
+        weights_sha256=file_sha256(arguments.checkpoint),
+        weight_bits=bits,
+        act_bits=bits,
+        coverage=recipe.spec.coverage.value,
+        granularity=recipe.spec.weight_granularity.value,
+        calibration=Calibration(pictures.name, pictures.content_hash, len(pictures.pictures)),
+        steps=learning_steps(recipe.resolved()["settings"]),
+        seed=arguments.seed,
+        dataset=dataset.name,
+        protocol=PROTOCOL,
+    )
+    records = []
+    for name, upscaler in ways(made, network, arguments.ways):
         found = evaluate(upscaler, dataset)
-        print(f"{bits} bits, {name}: {found.psnr_y:.4f} dB, SSIM {found.ssim_y:.5f}", flush=True)
-        yield Record(
-            kind="agreement",
-            network=arguments.checkpoint.stem,
-            scale=network.scale,
-            method="dobi",
-            weights_sha256=file_sha256(arguments.checkpoint),
-            weight_bits=bits,
-            act_bits=bits,
-            coverage=spec.coverage.value,
-            granularity=spec.weight_granularity.value,
-            calibration=Calibration(pictures.name, pictures.content_hash, len(pictures.pictures)),
-            seed=arguments.seed,
-            settings={"run by": name},
-            dataset=dataset.name,
-            protocol=PROTOCOL,
-            psnr_y=found.psnr_y,
-            ssim_y=found.ssim_y,
-            per_image={score.name: (score.psnr_y, score.ssim_y) for score in found.scores},
-        )
+        print(f"{bits} bits, {method}, {name}: {found.psnr_y:.4f} dB, SSIM {found.ssim_y:.5f}", flush=True)
+        scores = {score.name: (score.psnr_y, score.ssim_y) for score in found.scores}
+        told = {**settings, "run by": name}
+        records.append(replace(base, settings=told, psnr_y=found.psnr_y, ssim_y=found.ssim_y, per_image=scores))
+    return records
 
 
-def main() -> None:
-    """Measure, print the differences, and append the records where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def with_difference(records: Sequence[Record]) -> list[Record]:
+    """The records with ``difference``, the largest distance of any way from the first, in dB."""
+    figures = [record.psnr_y or 0.0 for record in records]
+    worst = max(abs(figure - figures[0]) for figure in figures)
+    return [replace(record, extra={**record.extra, "difference": worst}) for record in records]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure, print the differences, and append the records where asked; a method that is refused is told of."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--network", help="name in records; default the file's")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--set", default="Set5")
+    parser.add_argument("--dataset", default="Set5")
+    parser.add_argument("--methods", nargs="+", default=["dobi"])
+    parser.add_argument("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help="a method's setting")
+    parser.add_argument("--coverage", choices=list(Coverage), default=Coverage.PAPER)
+    parser.add_argument("--calibration", default="synthetic", help="folder of LR pictures, or 'synthetic'")
+    parser.add_argument("--hold-out", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0, help="of the calibration pictures: another quantized network")
     parser.add_argument("--bits", type=int, nargs="+", default=[2, 3, 4, 8])
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--records", type=Path, help="JSONL file to append to")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     for bits in arguments.bits:
-        records = list(measured(arguments, bits))
-        figures = [record.psnr_y or 0.0 for record in records]
-        worst = max(abs(figure - figures[0]) for figure in figures)
-        print(f"{bits} bits: at most {worst:.4f} dB from the simulator", flush=True)
-        if arguments.records is not None:
-            append_records(arguments.records, [replace(record, extra={"difference": worst}) for record in records])
+        for method in arguments.methods:
+            try:
+                records = with_difference(measured(arguments, method, bits))
+            except IntaglioError as error:
+                print(f"{bits} bits, {method}: {error}", file=sys.stderr, flush=True)
+                continue
+            print(f"{bits} bits, {method}: {records[0].extra['difference']:.4f} dB from the simulator", flush=True)
+            if arguments.records is not None:
+                append_records(arguments.records, records)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

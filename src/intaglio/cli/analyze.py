@@ -50,9 +50,14 @@ def analyze(
         str, typer.Option(metavar="PATTERN", help="Only sites such as '*.blocks.0.*' (distributions, sensitivity).")
     ] = "*",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the methods; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the methods, METHOD.KEY=VALUE of one; repeatable."
+        ),
     ] = None,
-    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw pictures into this folder.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Draw pictures into this folder, new or not.")
+    ] = None,
     format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
     json: JsonOption = None,
 ) -> None:

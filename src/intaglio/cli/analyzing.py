@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from intaglio import analyze
 from intaglio.arch import SRNetwork, load
-from intaglio.cli.output import require_place, say, show_table, write_json
+from intaglio.cli.output import require_folder, require_place, say, show_table, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.quantizing import calibration_set
-from intaglio.cli.recipe import CalibrationTable
-from intaglio.errors import OutputError, SpecError
+from intaglio.cli.recipe import CalibrationTable, settings_for
+from intaglio.errors import SpecError
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress
@@ -50,6 +50,10 @@ class Asked:
     seed: int
     site: str
 
+    def settings_for(self, method: str) -> dict[str, Any]:
+        """What was set for one method. Raises: RecipeError where a setting is for none that is looked at."""
+        return settings_for(method, self.settings, self.methods or (DEFAULT_METHOD,))
+
     def chosen(self, names: Iterable[SiteName]) -> list[SiteName]:
         """The sites that `site` names. Raises: SpecError if there is none."""
         found = [name for name in names if fnmatchcase(name, self.site)]
@@ -69,7 +73,7 @@ class Context:
 
     def model(self, method: str) -> QuantModel:
         """The network quantized by a method."""
-        chosen = make_method(method, self.asked.settings)
+        chosen = make_method(method, self.asked.settings_for(method))
         spec, seed = self.asked.spec, self.asked.seed
         return quantize(self.network, spec, chosen, self.calibration, seed=seed, progress=self.progress).model
 
@@ -104,10 +108,10 @@ class Finding:
 def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str, json: Path | None) -> None:
     """Run one analysis and show, draw and write what was found."""
     require_place(json)
-    if pictures is not None and not pictures.is_dir():
-        raise OutputError(f"Cannot draw into {pictures}: there is no such folder; create it first.")
+    if pictures is not None:
+        require_folder(pictures)
     for method in asked.methods:
-        make_method(method, asked.settings)
+        make_method(method, asked.settings_for(method))
     network = load(asked.checkpoint)
     calibration = calibration_set(asked.calibration)
     with shown_progress() as progress:

@@ -66,6 +66,15 @@ def require_place(*paths: Path | None) -> None:
             raise OutputError(f"Cannot write {path}: no permission in {folder}; choose a folder that you may write to.")
 
 
+def require_folder(path: Path) -> None:
+    """Make a folder that results go into, before the work. Raises: OutputError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {path}: {error.strerror}; name another one.") from None
+    require_place(path / "any")
+
+
 def size_text(count: int) -> str:
     """Bytes for people, in decimal units.
 

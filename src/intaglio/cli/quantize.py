@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from intaglio.cli.output import JsonOption
+from intaglio.cli.output import JsonOption, require_folder
 from intaglio.spec import Coverage, Granularity
 
 _CHECKPOINT = "distillation.pt"
@@ -85,8 +85,5 @@ def _state(folder: Path | None, resume: bool) -> Path | None:
     state = folder / _CHECKPOINT
     if state.exists() and not resume:
         raise ResumeError(f"{state} is the state of an earlier run; pass --resume to go on from it, or delete it.")
-    if not folder.is_dir():
-        from intaglio.errors import OutputError
-
-        raise OutputError(f"Cannot keep state in {folder}: there is no such folder; create it first.")
+    require_folder(folder)
     return state

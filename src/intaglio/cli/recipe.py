@@ -6,7 +6,7 @@ This is the edge: pydantic checks what people wrote; the library gets frozen val
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +122,21 @@ def parse_settings(assignments: list[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             settings[key.strip()] = text.strip()
     return settings
+
+
+def settings_for(method: str, settings: Mapping[str, Any], methods: Iterable[str]) -> dict[str, Any]:
+    """Those of `settings` that are meant for one of `methods`: ``KEY`` is for each, ``METHOD.KEY`` for that one.
+
+    Raises: RecipeError for a setting of a method that is not among `methods`.
+
+    >>> settings_for("dobi", {"patches": 8, "dobi.candidates": 20, "2dquant.iterations": 40}, ["dobi", "2dquant"])
+    {'patches': 8, 'candidates': 20}
+    """
+    known, found = list(methods), {}
+    for name, value in settings.items():
+        owner, dot, key = name.rpartition(".")
+        if dot and owner not in known:
+            raise RecipeError(f"--set {name}: {owner!r} is not looked at; name one of {', '.join(known)}.")
+        if not dot or owner == method:
+            found[key] = value
+    return found

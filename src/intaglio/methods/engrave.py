@@ -1,4 +1,4 @@
-"""Our own method: bounds by search, weights by least squares, then weights and bounds distilled together.
+"""Our own method: bounds by search, weights by least squares, then weights, biases and bounds distilled together.
 
 Label-free, but weights are trained through their quantizers, so it is nearer to quantization-aware training than to
 calibration.
@@ -12,100 +12,97 @@ from intaglio.distill import (
     DistillConfig,
     FeatureLoss,
     Group,
-    LearnedVector,
+    Loop,
     Schedule,
-    StepUnit,
-    bounds_vector,
+    biases_in_steps,
+    bounds_in_steps,
     objective_of,
+    weights_in_steps,
 )
 from intaglio.errors import SpecError
 from intaglio.methods.base import Job, Step
 from intaglio.methods.correct_weights import CorrectWeights, Target
 from intaglio.methods.correction import LeastSquares
+from intaglio.methods.keep import KeepIfCloser
 from intaglio.methods.learning import learn_on_pool
 from intaglio.methods.require import Require
 from intaglio.methods.two_d_quant import Dobi
 from intaglio.observe import TwoSidedMse
-from intaglio.quant import QuantModel
-from intaglio.quant.layers import QuantConv2d, QuantLinear
 
 
 @dataclass(frozen=True)
 class DistillWeights:
-    """Distil the weights of all quantized layers together with all bounds, by the output loss alone.
+    """Distil weights and biases of all quantized layers together with all bounds, by the output loss alone.
 
-    Rates are relative and fall by a cosine: `config.learning_rate` of a bound's range, `weight_rate` of the largest
-    magnitude of a weight, in one step of Adam. Figures as `learn_on_pool`, and ``weight_displacement``, the root mean
-    square of what the weights moved in those units.
+    Rates count steps of a grid in one step of Adam, and fall by a cosine: `bound_rate` for bounds, `weight_rate` for
+    weights and, times the range of the layer's input, for biases. Figures as `learn_on_pool`, and
+    ``weight_displacement``, the root mean square of what the weights moved, in steps of their grids.
     """
 
-    config: DistillConfig
+    loop: Loop
+    bound_rate: float
     weight_rate: float
     pool: int
     patch_size: int
 
     def __post_init__(self) -> None:
-        if not self.weight_rate > 0.0:
-            raise SpecError(f"a weight rate of {self.weight_rate} was asked for; give a positive one.")
+        if not min(self.bound_rate, self.weight_rate) > 0.0:
+            raise SpecError(
+                f"rates of {self.bound_rate} and {self.weight_rate} were asked for; give positive ones, in steps of a "
+                "grid."
+            )
 
     def __call__(self, job: Job) -> None:
         """Learn in place; the teacher's weights are its own."""
-        weights = weights_vector(job.model)
-        steps, schedule = self.config.iterations, self.config.schedule
-        groups = (
-            Group(bounds_vector(job.model, self.config.step_unit), schedule.rate(self.config.learning_rate, steps)),
-            Group(weights, schedule.rate(self.weight_rate, steps)),
-        )
-        objective = objective_of(self.config, job.model.network)
-        settings = {**asdict(self.config), "weight_rate": self.weight_rate}
-        learn_on_pool(job, objective, groups, self.config.loop(), self.pool, self.patch_size, settings)
+        weights, steps = weights_in_steps(job.model), self.loop.iterations
+        rates = {"bound_rate": self.bound_rate, "weight_rate": self.weight_rate}
+        groups = [
+            Group(vector, Schedule.COSINE.rate(rate, steps))
+            for vector, rate in (
+                (bounds_in_steps(job.model), self.bound_rate),
+                (weights, self.weight_rate),
+                (biases_in_steps(job.model), self.weight_rate),
+            )
+        ]
+        objective = objective_of(DistillConfig(feature_loss=FeatureLoss.NONE), job.model.network)
+        learn_on_pool(job, objective, groups, self.loop, self.pool, self.patch_size, {**asdict(self.loop), **rates})
         job.figures["weight_displacement"] = weights.displacement()
-
-
-def weights_vector(model: QuantModel) -> LearnedVector:
-    """The weights of all quantized linears and convolutions, each in units of its largest magnitude."""
-    layers = [layer for layer in model.modules() if isinstance(layer, (QuantLinear, QuantConv2d))]
-    weights = [layer.weight for layer in layers]
-    return LearnedVector(weights, [weight.detach().abs().max() for weight in weights])
 
 
 @dataclass(frozen=True)
 class Engrave:
-    """DOBI, least-squares correction of the weights, then weights and bounds distilled end to end. Ours.
+    """DOBI, least-squares correction of the weights, then all of them distilled end to end; each if it helps. Ours.
 
-    No HR picture is used: the target is the float network's output on LR crops. `weight_rate` and `learning_rate` are
-    the relative steps of weights and bounds; `damping` and `target` are those of `LeastSquaresMethod`. The feature loss
-    of DQC is left out, since it is numerically zero (methods.md 5.5). Inference costs what 2DQuant's does: same grids,
-    same storage. Cost: three float passes, then steps about as long as those of DQC.
-
-    `weight_rate` is untuned: it was not chosen by measurement.
+    No HR picture is used: the target is the float network's output on LR crops. `weight_rate` and `bound_rate` are how
+    far weights and bounds move in one iteration, in steps of their grids; `damping` and `target` are those of
+    `LeastSquaresMethod`. Bounds and correction see `patches` crops of `patch_size` pixels, distillation `pool` crops of
+    `crop_size`. The feature loss of DQC is left out, since it is numerically zero (methods.md 5.5). Inference
+    costs what 2DQuant's does: same grids, same storage. Cost: three float passes, then steps about as long as those of
+    DQC. Correction and distillation are each taken back if the output on fresh crops does not come closer to the
+    float network's (`KeepIfCloser`).
     """
 
     damping: float = 1e-2
-    target: Target = Target.SYMMETRIC
+    target: Target = Target.ASYMMETRIC
     iterations: int = 3000
     batch: int = 32
-    learning_rate: float = 1e-2
-    weight_rate: float = 1e-3
+    bound_rate: float = 0.03
+    weight_rate: float = 0.015
     candidates: int = 100
     patches: int = 32
     patch_size: int = 64
     pool: int = 1024
+    crop_size: int = 64
 
     def steps(self) -> tuple[Step, ...]:
         """DOBI, correction, distillation of both."""
-        config = DistillConfig(
-            iterations=self.iterations,
-            batch=self.batch,
-            learning_rate=self.learning_rate,
-            schedule=Schedule.COSINE,
-            step_unit=StepUnit.RELATIVE,
-            feature_loss=FeatureLoss.NONE,
-        )
-        search = TwoSidedMse(self.candidates)
+        fitted = LeastSquares(self.damping)
+        correct = CorrectWeights(fitted, TwoSidedMse(self.candidates), self.target, self.patches, self.patch_size)
+        loop = Loop(self.iterations, self.batch)
+        learn = DistillWeights(loop, self.bound_rate, self.weight_rate, self.pool, self.crop_size)
         return (
             Require(ungrouped=True),
             *Dobi(self.candidates, self.patches, self.patch_size).steps(),
-            CorrectWeights(LeastSquares(self.damping), search, self.target, self.patches, self.patch_size),
-            DistillWeights(config, self.weight_rate, self.pool, self.patch_size),
+            KeepIfCloser("correction", correct, self.patches, self.patch_size),
+            KeepIfCloser("distillation", learn, self.patches, self.patch_size),
         )

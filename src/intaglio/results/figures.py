@@ -131,18 +131,30 @@ def agreement_table(records: Iterable[Record]) -> str:
             f"{record.network} x{record.scale}",
             f"w{record.weight_bits}a{record.act_bits}",
             record.method,
+            "-" if record.calibration is None else record.calibration.name,
             "-" if record.seed is None else str(record.seed),
             record.dataset or "-",
             str(record.settings.get("run by", "-")),
             "-" if record.psnr_y is None else f"{record.psnr_y:.4f}",
             "-" if record.ssim_y is None else f"{record.ssim_y:.5f}",
+            f"{record.extra['difference']:.4f}" if "difference" in record.extra else "-",
         )
         for record in records
         if record.kind == "agreement"
     ]
-    return (
-        table(("network", "bits", "method", "seed", "test set", "run by", "PSNR-Y dB", "SSIM-Y"), rows) if rows else ""
+    columns = (
+        "network",
+        "bits",
+        "method",
+        "calibration",
+        "seed",
+        "test set",
+        "run by",
+        "PSNR-Y dB",
+        "SSIM-Y",
+        "largest difference, dB",
     )
+    return table(columns, rows) if rows else ""
 
 
 def speed_table(records: Sequence[Record]) -> str:

@@ -28,7 +28,7 @@ from intaglio.spec import Coverage, Granularity, QuantSpec
 
 SMALL: Mapping[str, int] = {
     "patches": 2, "patch_size": 16, "pool": 4, "iterations": 4, "batch": 2, "pac_batch": 2, "batches": 2,
-    "pictures": 4, "start_batch": 2, "epochs": 4, "updates": 1, "gradient_steps": 5, "candidates": 20,
+    "crop_size": 16, "pictures": 4, "start_batch": 2, "epochs": 4, "updates": 1, "gradient_steps": 5, "candidates": 20,
 }  # fmt: skip
 """Values for whichever of these fields a method has."""
 

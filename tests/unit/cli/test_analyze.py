@@ -49,7 +49,8 @@ def test_every_analysis_writes_figures_and_pictures(
         (["sensitivity", "--size", "400"], "smaller patches"),
         (["colour", "--outliers", "0"], "outliers"),
         (["sensitivity", "--site", "nothing"], "no site is like"),
-        (["conditions", "--pictures", "nowhere"], "create it first"),
+        (["conditions", "--pictures", f"{__file__}/in-a-file"], "name another one"),
+        (["percentiles", "--set", "oaq.epochs=1"], "'oaq' is not looked at"),
         (["distributions", "--method", "unheard-of"], "no method"),
     ],
 )
@@ -67,3 +68,15 @@ def test_sites_can_be_chosen(checkpoint: Path, tmp_path: Path) -> None:
     assert main(words) == 0
     sites = [row["site"].rpartition("mlp.")[2] for row in json.loads(out.read_text())["sites"]]
     assert sites == ["fc1:input", "fc1:weight", "fc2:input", "fc2:weight"]
+
+
+def test_one_of_several_methods_is_set(checkpoint: Path, tmp_path: Path) -> None:
+    out, folder = tmp_path / "figures.json", tmp_path / "new" / "pictures"
+    words = ["analyze", "percentiles", str(checkpoint), *QUICK, "--method", "dobi", "--method", "2dquant"]
+    own = [f"2dquant.{word}" for word in ("iterations=2", "batch=1", "pool=2")]
+    assert (
+        main([*words, *(w for word in own for w in ("--set", word)), "--pictures", str(folder), "--json", str(out)])
+        == 0
+    )
+    assert json.loads(out.read_text())["methods"] == ["dobi", "2dquant"]
+    assert list(folder.glob("percentiles*.png"))

@@ -1,0 +1,53 @@
+"""A step that is kept only where it helps: tried on a copy of the model, judged on crops that it has not seen.
+
+A correction that is right for each layer can still be wrong for the output, and learning on few crops can end behind
+where it began; both were measured (docs/methods/engrave.md).
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from intaglio.methods.base import Job, Step
+
+JUDGING_SEED = 2
+"""Added to the seed of the crops that judge, so that they are neither those of bounds nor those of distillation."""
+
+
+@dataclass(frozen=True)
+class KeepIfCloser:
+    """Run `step`, and take it back unless the output comes closer to the float network's.
+
+    Closer is a smaller mean squared difference on `patches` fresh crops of `patch_size` pixels of the calibration
+    pictures. Adds the figures ``NAME_kept``, 1 or 0, and ``NAME_error_before`` and ``NAME_error_after``, in units of
+    the network's output squared, to those of the step.
+    """
+
+    name: str
+    step: Step
+    patches: int
+    patch_size: int
+
+    def __call__(self, job: Job) -> None:
+        """Edit the job's model, or leave it as it was."""
+        crops = job.calibration.patches(self.patches, self.patch_size, job.seed + JUDGING_SEED)
+        before = output_error(job.model, job.teacher, crops)
+        tried = copy.deepcopy(job.model)
+        self.step(replace(job, model=tried))
+        after = output_error(tried, job.teacher, crops)
+        if after < before:
+            job.model.network = tried.network
+        job.figures[f"{self.name}_kept"] = float(after < before)
+        job.figures[f"{self.name}_error_before"], job.figures[f"{self.name}_error_after"] = before, after
+
+
+@torch.no_grad()
+def output_error(student: nn.Module, teacher: nn.Module, crops: Float[Tensor, "n c h w"]) -> float:
+    """Mean squared difference of two networks' outputs over crops (N, C, H, W) in [0, 1], one crop at a time."""
+    errors = [(student(crop) - teacher(crop)).square().mean() for crop in torch.split(crops, 1)]
+    return float(torch.stack(errors).double().mean())
