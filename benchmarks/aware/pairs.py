@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -44,6 +44,19 @@ def read_pairs(folder: Path, scale: int, held_out: int) -> tuple[Pairs, Pairs]:
 def _read(paths: Sequence[Path], scale: int) -> Pairs:
     hr = tuple(mod_crop(read_image(path, expand_gray=True), scale) for path in paths)
     return Pairs(scale, tuple(path.stem for path in paths), tuple(downscale(picture, scale) for picture in hr), hr)
+
+
+def middle(pairs: Pairs, size: int) -> Pairs:
+    """The middle `size` LR pixels of each picture, made LR anew so that borders are those of a picture.
+
+    Raises: DatasetError if a picture is smaller (remedy: a smaller crop).
+    """
+    side = size * pairs.scale
+    if any(min(picture.shape[:2]) < side for picture in pairs.hr):
+        raise DatasetError(f"a held-out picture has fewer than {side} HR pixels on a side; choose a smaller --crop.")
+    starts = [[(length - side) // 2 // pairs.scale * pairs.scale for length in one.shape[:2]] for one in pairs.hr]
+    hr = tuple(one[y : y + side, x : x + side] for one, (y, x) in zip(pairs.hr, starts, strict=True))
+    return replace(pairs, hr=hr, lr=tuple(downscale(one, pairs.scale) for one in hr))
 
 
 def draw(
