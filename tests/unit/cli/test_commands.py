@@ -68,8 +68,9 @@ def test_every_method_that_learns_tells_its_steps(
     run: Run, checkpoint: Path, pictures: Path, tmp_path: Path, method: str
 ) -> None:
     small = {
-        "iterations": 2, "batch": 2, "pac_batch": 2, "batches": 2, "patches": 2, "patch_size": 16, "crop_size": 16, "pool": 2,
-        "pictures": 2, "start_batch": 2, "epochs": 2, "updates": 1, "gradient_steps": 2, "candidates": 5,
+        "iterations": 2, "batch": 2, "pac_batch": 2, "batches": 2, "patches": 2, "patch_size": 16, "pool": 2,
+        "crop_size": 16, "pictures": 2, "start_batch": 2, "epochs": 2, "updates": 1, "gradient_steps": 2,
+        "candidates": 5,
     }  # fmt: skip
     known = {field.name for field in fields(METHODS[method].make)}  # type: ignore[arg-type]
     words = [word for name, value in small.items() if name in known for word in ("--set", f"{name}={value}")]
