@@ -16,7 +16,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -29,7 +29,6 @@ from intaglio.errors import IntaglioError
 from intaglio.evaluate import Calibration, Record, append_records, learning_steps
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
-from intaglio.pipeline import Recipe
 from intaglio.provenance import file_sha256
 from intaglio.spec import Coverage, QuantSpec
 
@@ -71,9 +70,9 @@ def measured(arguments: argparse.Namespace) -> Iterator[Record]:
     yield _judged(base, psnr_of(network, held_out))
     for varied in combinations(arguments.vary):
         settings = {**parse_settings(arguments.set), **varied}
-        resolved = Recipe(spec, arguments.method, settings, seed=arguments.seed).resolved()
-        began = time.process_time()
         method = make_method(arguments.method, settings)
+        settings = asdict(method)  # type: ignore[call-overload]
+        began = time.process_time()
         made = quantize(network, spec, method, calibration, seed=arguments.seed)
         spent = time.process_time() - began
         record = replace(
@@ -84,9 +83,9 @@ def measured(arguments: argparse.Namespace) -> Iterator[Record]:
             coverage=spec.coverage.value,
             granularity=spec.weight_granularity.value,
             calibration=Calibration(calibration.name, calibration.content_hash, len(calibration.pictures)),
-            steps=learning_steps(resolved["settings"]),
+            steps=learning_steps(settings),
             seed=arguments.seed,
-            settings=resolved["settings"],
+            settings=settings,
             extra={**made.figures, "processor_seconds": spent},
         )
         yield _judged(record, psnr_of(made.model, held_out))

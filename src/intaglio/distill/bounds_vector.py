@@ -5,12 +5,13 @@ The mechanics of a learned vector are in `learned.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
-import torch
+from torch import Tensor
 
 from intaglio.distill.learned import LearnedVector
-from intaglio.quant import QuantModel
+from intaglio.quant import AffineQuantizer, QuantModel
 
 
 class StepUnit(StrEnum):
@@ -27,9 +28,13 @@ def bounds_vector(model: QuantModel, unit: StepUnit) -> LearnedVector:
 
     The unit of a bound is 1 or the range that its quantizer starts with.
     """
+    if unit is StepUnit.ABSOLUTE:
+        return bounds_in(model, lambda quantizer: 1.0)
+    return bounds_in(model, lambda quantizer: (quantizer.upper - quantizer.lower).detach())
+
+
+def bounds_in(model: QuantModel, unit_of: Callable[[AffineQuantizer], Tensor | float]) -> LearnedVector:
+    """The bounds of all affine quantizers, both of one in the unit that `unit_of` names; a shared one occurs once."""
     quantizers = list(dict.fromkeys(model.affine().values()))
     bounds = [bound for quantizer in quantizers for bound in (quantizer.lower, quantizer.upper)]
-    with torch.no_grad():
-        ranges = [quantizer.upper - quantizer.lower for quantizer in quantizers]
-    relative = [part for span in ranges for part in (span, span)]
-    return LearnedVector(bounds, relative if unit is StepUnit.RELATIVE else [1.0] * len(bounds))
+    return LearnedVector(bounds, [unit for quantizer in quantizers for unit in [unit_of(quantizer)] * 2])

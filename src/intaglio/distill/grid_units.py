@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from intaglio.distill.bounds_vector import bounds_in
 from intaglio.distill.learned import LearnedVector
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
 from intaglio.quant.affine import step_of
@@ -17,9 +18,7 @@ from intaglio.quant.layers import QuantConv2d, QuantLayer, QuantLinear
 
 def bounds_in_steps(model: QuantModel) -> LearnedVector:
     """The bounds of all affine quantizers, each in steps of its grid; a shared quantizer occurs once."""
-    quantizers = list(dict.fromkeys(model.affine().values()))
-    bounds = [bound for quantizer in quantizers for bound in (quantizer.lower, quantizer.upper)]
-    return LearnedVector(bounds, [_step(quantizer) for quantizer in quantizers for _ in range(2)])
+    return bounds_in(model, _step)
 
 
 def weights_in_steps(model: QuantModel) -> LearnedVector:

@@ -10,9 +10,9 @@ import copy
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
+from intaglio.distill.teacher import Teacher
 from intaglio.methods.base import Job, Step
 
 JUDGING_SEED = 2
@@ -36,10 +36,11 @@ class KeepIfCloser:
     def __call__(self, job: Job) -> None:
         """Edit the job's model, or leave it as it was."""
         crops = job.calibration.patches(self.patches, self.patch_size, job.seed + JUDGING_SEED)
-        before = output_error(job.model, job.teacher, crops)
+        teacher = Teacher(job.teacher, crops, ())
+        before = output_error(job.model, teacher)
         tried = copy.deepcopy(job.model)
         self.step(replace(job, model=tried))
-        after = output_error(tried, job.teacher, crops)
+        after = output_error(tried, teacher)
         if after < before:
             job.model.network = tried.network
         job.figures[f"{self.name}_kept"] = float(after < before)
@@ -47,7 +48,10 @@ class KeepIfCloser:
 
 
 @torch.no_grad()
-def output_error(student: nn.Module, teacher: nn.Module, crops: Float[Tensor, "n c h w"]) -> float:
-    """Mean squared difference of two networks' outputs over crops (N, C, H, W) in [0, 1], one crop at a time."""
-    errors = [(student(crop) - teacher(crop)).square().mean() for crop in torch.split(crops, 1)]
+def output_error(student: nn.Module, teacher: Teacher) -> float:
+    """Mean squared difference of a network's outputs to the teacher's targets on all its patches, one at a time."""
+    errors = []
+    for index, patch in enumerate(torch.split(teacher.patches, 1)):
+        target = teacher.targets(torch.tensor([index])).output
+        errors.append((student(patch) - target).square().mean())
     return float(torch.stack(errors).double().mean())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from intaglio.arch.examples import random_network
+from intaglio.distill.teacher import Teacher
 from intaglio.methods import make_method, quantize
 from intaglio.methods.base import Job
 from intaglio.methods.keep import KeepIfCloser, output_error
@@ -77,4 +78,4 @@ def test_figures_of_the_step_are_told_either_way() -> None:
 
 
 def test_the_error_of_a_network_with_itself_is_zero() -> None:
-    assert output_error(NETWORK, NETWORK, torch.rand(2, 3, 8, 8)) == 0.0
+    assert output_error(NETWORK, Teacher(NETWORK, torch.rand(2, 3, 8, 8), ())) == 0.0
