@@ -16,16 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from intaglio.app.calibrating import CalibrationSource, calibration_set
+from intaglio.app.quantizing import Quantization, Recipe, quantize, save
+from intaglio.app.settings import parse_settings, settings_for
 from intaglio.arch import SRNetwork, load
-from intaglio.cli.quantizing import calibration_set
-from intaglio.cli.recipe import CalibrationTable, parse_settings, settings_for
 from intaglio.errors import IntaglioError
 from intaglio.evaluate import Calibration, Record, Upscaler, append_records, evaluate, learning_steps, load_dataset
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.lower.lower import simulator
 from intaglio.packed.format import load as load_packed
-from intaglio.pipeline import Engraving, Recipe, engrave, save_engraving
 from intaglio.provenance import file_sha256
 from intaglio.runtime.engine import Engine
 from intaglio.runtime.reference import Reference
@@ -35,12 +35,12 @@ WAYS = ("reference", "native", "avx2")
 """What can run a packed file; each is held against the simulator."""
 
 
-def ways(made: Engraving, network: SRNetwork, names: Sequence[str]) -> Iterator[tuple[str, Upscaler]]:
+def ways(made: Quantization, network: SRNetwork, names: Sequence[str]) -> Iterator[tuple[str, Upscaler]]:
     """The same quantized network by name of what runs it; the simulator first."""
     yield "simulator", TorchUpscaler(simulator(made.model, made.recipe.remainder), network.scale)
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "model.intaglio"
-        save_engraving(made, packed)
+        save(made, packed)
         program = load_packed(packed).program
     for name in names:
         if name == "reference":
@@ -57,11 +57,11 @@ def measured(arguments: argparse.Namespace, method: str, bits: int) -> list[Reco
     """One record for each way to run a network that a method quantized to the given width; the simulator's first."""
     network = load(arguments.checkpoint)
     pictures = calibration_set(
-        CalibrationTable(source=arguments.calibration, hold_out=arguments.hold_out, seed=arguments.seed)
+        CalibrationSource(source=arguments.calibration, hold_out=arguments.hold_out, seed=arguments.seed)
     )
     settings = settings_for(method, parse_settings(arguments.set), arguments.methods)
     recipe = Recipe(QuantSpec(bits, bits, Coverage(arguments.coverage)), method, settings, seed=arguments.seed)
-    made = engrave(network, recipe, pictures)
+    made = quantize(network, recipe, pictures, checked=False)
     dataset = load_dataset(arguments.data, arguments.dataset, network.scale)
     base = Record(
         kind="agreement",

@@ -23,8 +23,8 @@ from typing import Any
 
 from benchmarks.aware.pairs import middle, psnr_of, read_pairs
 
+from intaglio.app.settings import parse_settings
 from intaglio.arch import load
-from intaglio.cli.recipe import parse_settings
 from intaglio.errors import IntaglioError
 from intaglio.evaluate import Calibration, Record, append_records, learning_steps
 from intaglio.methods import make_method, quantize

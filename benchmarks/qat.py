@@ -25,8 +25,8 @@ from benchmarks.aware.pairs import Pairs, mean_psnr, psnr_of, read_pairs
 from benchmarks.aware.training import Learner, Point, Settings, Spent, Stop, first_at, now, train
 from benchmarks.train_float import Lines
 
+from intaglio.app.settings import parse_settings
 from intaglio.arch import SRNetwork, load
-from intaglio.cli.recipe import parse_settings
 from intaglio.errors import IntaglioError
 from intaglio.evaluate import Calibration, Record, append_records
 from intaglio.methods import make_method, quantize

@@ -92,6 +92,18 @@ def append_bytes(path: PathLike, data: bytes) -> None:
         raise _output_error(path, error) from error
 
 
+def make_folder(path: PathLike) -> None:
+    """Make a folder that results go into, and those above it, where they are missing.
+
+    Raises: OutputError when that cannot be (remedy in the message).
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"Cannot make the folder {path}: {reason}; name another one.") from error
+
+
 def _output_error(path: PathLike, error: OSError) -> OutputError:
     reason = (error.strerror or str(error)).lower()
     remedy = _REMEDIES.get(error.errno or 0, "check the path and the disk")

@@ -1,11 +1,15 @@
-"""Where files come from: hashes of their contents. Standard library only."""
+"""Where files come from: hashes of their contents, the release that wrote them. Standard library only."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
+import intaglio
 from intaglio._atomic import PathLike
+
+VERSION = intaglio.__version__
+"""The release of intaglio that is running."""
 
 
 def file_sha256(path: PathLike) -> str:

@@ -65,8 +65,9 @@ def analyze(
 
     Example: intaglio analyze sensitivity swinir.pth --calibration photos --bits 2 --pictures . --json sensitivity.json
     """
+    from intaglio.app.calibrating import CalibrationSource
+    from intaglio.app.settings import parse_settings
     from intaglio.cli.analyzing import Asked, run_analysis
-    from intaglio.cli.recipe import CalibrationTable, parse_settings
     from intaglio.spec import QuantSpec
 
     asked = Asked(
@@ -74,7 +75,7 @@ def analyze(
         spec=QuantSpec(bits, bits, coverage),
         methods=tuple(method or ()),
         settings=parse_settings(settings or []),
-        calibration=CalibrationTable(source=calibration, hold_out=hold_out, seed=seed),
+        calibration=CalibrationSource(source=calibration, hold_out=hold_out, seed=seed),
         patches=patches,
         size=size,
         probes=probes,

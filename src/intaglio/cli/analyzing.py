@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intaglio import analyze
+from intaglio.app.calibrating import CalibrationSource, calibration_set
+from intaglio.app.settings import settings_for
 from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import require_folder, require_place, say, show_table, write_json
 from intaglio.cli.progress import shown_progress
-from intaglio.cli.quantizing import calibration_set
-from intaglio.cli.recipe import CalibrationTable, settings_for
 from intaglio.errors import SpecError
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
@@ -42,7 +42,7 @@ class Asked:
     spec: QuantSpec
     methods: tuple[str, ...]
     settings: Mapping[str, Any]
-    calibration: CalibrationTable
+    calibration: CalibrationSource
     patches: int
     size: int
     probes: int

@@ -31,8 +31,8 @@ def evaluate_model(
 
     Example: intaglio eval swinir.w4a4-2dquant.intaglio --data testsets --set Set5 --set Set14
     """
+    from intaglio.app.opening import open_model
     from intaglio.cli.evaluating import run_evaluation
-    from intaglio.cli.models import open_model
 
     opened = open_model(model, scale=scale, backend=backend.value, threads=threads)
     reference = open_model(str(against), scale=opened.upscaler.scale) if against else None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from intaglio._atomic import write_text_atomic
+from intaglio._atomic import make_folder, write_text_atomic
 from intaglio.errors import OutputError
 
 JsonOption = Annotated[
@@ -68,10 +68,7 @@ def require_place(*paths: Path | None) -> None:
 
 def require_folder(path: Path) -> None:
     """Make a folder that results go into, before the work. Raises: OutputError where that cannot be."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {path}: {error.strerror}; name another one.") from None
+    make_folder(path)
     require_place(path / "any")
 
 

@@ -54,8 +54,9 @@ def quantize(
 
     Example: intaglio quantize 002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2.pth --bits 4 --set iterations=300
     """
+    from intaglio.app.settings import parse_settings
     from intaglio.cli.quantizing import run_quantize
-    from intaglio.cli.recipe import parse_settings, read_recipe
+    from intaglio.cli.recipe import read_recipe
 
     asked = read_recipe(
         recipe,

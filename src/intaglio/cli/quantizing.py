@@ -6,23 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from intaglio.app.calibrating import calibration_set
+from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
-from intaglio.cli.recipe import SYNTHETIC, CalibrationTable, RecipeFile
+from intaglio.cli.recipe import RecipeFile
 from intaglio.errors import SpecError
-from intaglio.images import calibration_pictures
-from intaglio.lower import Remainder, simulator
-from intaglio.lower.check import CheckReport, check
-from intaglio.methods import make_method
-from intaglio.observe import CalibrationSet
-from intaglio.pipeline import Engraving, Recipe, engrave, float32_bytes, save_engraving
-from intaglio.progress import Progress
+from intaglio.evaluate.metrics import finite_psnr
+from intaglio.lower import Remainder
+from intaglio.lower.check import CheckReport
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
-
-_CHECK_SIZE = 24
-"""Side in pixels of the picture on which program and simulator are compared: three windows, so that shifts matter."""
 
 
 def run_quantize(
@@ -33,21 +28,19 @@ def run_quantize(
     target = output or Path(f"{checkpoint.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
     network = load(checkpoint)
-    calibration = calibration_set(asked.calibration)
+    calibration = calibration_set(asked.calibration.chosen())
     with shown_progress() as progress:
-        engraving = engrave(network, recipe, calibration, progress=progress, checkpoint=state)
-        report = _check(engraving, progress)
-    size = save_engraving(engraving, target, source_sha256=file_sha256(checkpoint))
+        made = quantize(network, recipe, calibration, progress=progress, checkpoint=state)
+    size = save(made, target, source_sha256=file_sha256(checkpoint))
     if state is not None:
         state.unlink(missing_ok=True)
-    figures = _figures(network, engraving, report, size) | {"checkpoint": str(checkpoint), "output": str(target)}
+    figures = _figures(network, made, size) | {"checkpoint": str(checkpoint), "output": str(target)}
     _tell(figures)
     write_json(json, figures)
 
 
 def library_recipe(asked: RecipeFile) -> Recipe:
     """The recipe as the library takes it. Raises: SpecError or MethodError before any work is done."""
-    make_method(asked.method, asked.settings)
     if asked.remainder not in tuple(Remainder):
         raise SpecError(f"remainder {asked.remainder!r} is unknown; choose {' or '.join(Remainder)}.")
     spec = QuantSpec(
@@ -60,48 +53,36 @@ def library_recipe(asked: RecipeFile) -> Recipe:
     return Recipe(spec, asked.method, asked.settings, asked.seed, Remainder(asked.remainder))
 
 
-def calibration_set(table: CalibrationTable) -> CalibrationSet:
-    """The pictures that a recipe names. Raises: DatasetError, ImageError or CalibrationError, with the remedy."""
-    if table.source == SYNTHETIC:
-        return CalibrationSet.synthetic(table.count, table.size, table.seed)
-    return CalibrationSet.from_folder(Path(table.source), hold_out=table.hold_out)
-
-
-def _check(engraving: Engraving, progress: Progress) -> CheckReport:
-    """Compare program and simulator on one drawn picture. Raises: LoweringError if more than rounding differs."""
-    with progress.stage("check", 1) as advance:
-        picture = calibration_pictures(1, _CHECK_SIZE, seed=engraving.recipe.seed)[0]
-        report = check(simulator(engraving.model, engraving.recipe.remainder), engraving.program, picture)
-        advance(f"{report.products} products equal")
-    report.require()
-    return report
-
-
-def _figures(network: SRNetwork, engraving: Engraving, report: CheckReport, size: int) -> dict[str, Any]:
+def _figures(network: SRNetwork, made: Quantization, size: int) -> dict[str, Any]:
     full = float32_bytes(network)
+    calibration, program = made.calibration, made.require_program()
     return {
         "architecture": network.architecture,
         "scale": network.scale,
-        "recipe": engraving.recipe.resolved(),
+        "recipe": made.recipe.resolved(),
         "calibration": {
-            "name": engraving.calibration.name,
-            "sha256": engraving.calibration.content_hash,
-            "count": len(engraving.calibration.pictures),
+            "name": calibration.name,
+            "sha256": calibration.content_hash,
+            "count": len(calibration.pictures),
         },
-        "sites": sum(1 for _ in engraving.program.sites()),
-        "seconds": round(engraving.seconds, 3),
+        "sites": sum(1 for _ in program.sites()),
+        "seconds": round(made.seconds, 3),
         "bytes": size,
         "float32_bytes": full,
         "ratio": round(full / size, 3),
-        "figures": dict(engraving.figures),
-        "check": {
-            "integer_products": report.products,
-            "flip_share": report.flip_share,
-            "worst_site": report.worst.name,
-            "worst_flip_share": report.worst.share,
-            "picture_psnr_y": min(report.picture_psnr, 999.0),
-            "grey_levels": report.grey_levels,
-        },
+        "figures": dict(made.figures),
+        "check": _check_figures(made.report) if made.report else None,
+    }
+
+
+def _check_figures(report: CheckReport) -> dict[str, Any]:
+    return {
+        "integer_products": report.products,
+        "flip_share": report.flip_share,
+        "worst_site": report.worst.name,
+        "worst_flip_share": report.worst.share,
+        "picture_psnr_y": finite_psnr(report.picture_psnr),
+        "grey_levels": report.grey_levels,
     }
 
 

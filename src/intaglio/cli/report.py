@@ -40,7 +40,11 @@ def report(
 
         report_records(model, output)
         return
-    from intaglio.cli.reporting import Request, report_model
+    from intaglio.app.reporting import ReportRequest, report_content
+    from intaglio.cli.progress import shown_progress
+    from intaglio.cli.reporting import write_page
 
-    request = Request(model, checkpoint, data, test_set, picture, tuple(records or ()), sites)
-    report_model(request, output, backend=backend.value, threads=threads)
+    request = ReportRequest(model, checkpoint, data, test_set, picture, tuple(records or ()), sites)
+    with shown_progress() as progress:
+        content = report_content(request, backend=backend.value, threads=threads, progress=progress)
+    write_page(content, output)

@@ -52,8 +52,8 @@ def reproduce(
     Example: intaglio reproduce 2dquant-table3 --records t3.jsonl --checkpoints weights --data testsets --bits 2
     --scale 2
     """
+    from intaglio.app.settings import parse_settings
     from intaglio.cli.output import require_place
-    from intaglio.cli.recipe import parse_settings
     from intaglio.cli.reproducing import parse_checkpoints, run_reproduction
     from intaglio.published.paper import load_table
     from intaglio.sweep import Folders, Store, default_limits

@@ -41,7 +41,7 @@ def upscale(
 
     Example: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png -o large.png
     """
-    from intaglio.cli.models import open_model
+    from intaglio.app.opening import open_model
     from intaglio.cli.upscaling import run_upscale
 
     limit = None if memory is None else memory << 20

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from intaglio._atomic import PathLike
-from intaglio.cli.models import Opened
+from intaglio._atomic import PathLike, make_folder
+from intaglio.app.opening import Opened
 from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.errors import OutputError
@@ -76,18 +76,10 @@ def _folder_pairs(folder: Path, output: Path | None, scale: int) -> list[tuple[P
     """Every picture of a folder and where it goes; the folder for the results is made when it is missing."""
     pictures = list_images(folder)
     results = output or folder.with_name(f"{folder.resolve().name}_x{scale}")
-    _make_folder(results)
+    make_folder(results)
     targets = [results / f"{picture.stem}_x{scale}.png" for picture in pictures]
     _require_distinct(targets)
     return list(zip(pictures, targets, strict=True))
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise OutputError(f"Cannot make the folder {folder}: {reason}; name another with --output.") from error
 
 
 def _require_distinct(targets: Iterable[PathLike]) -> None:

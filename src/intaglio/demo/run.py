@@ -10,15 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from intaglio._atomic import make_folder
+from intaglio.app.quantizing import Recipe, float32_bytes, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.demo.pictures import CHART, write_pictures
 from intaglio.demo.sheet import Version, sheet, telling_corner
-from intaglio.errors import OutputError
 from intaglio.evaluate import BicubicUpscaler, Dataset, Evaluation, Upscaler, evaluate, load_dataset
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.images import write_image
 from intaglio.observe import CalibrationSet
-from intaglio.pipeline import Recipe, engrave, float32_bytes, save_engraving
 from intaglio.progress import Progress
 from intaglio.provenance import file_sha256
 from intaglio.runtime.engine import Engine
@@ -68,7 +68,7 @@ def demonstrate(folder: Path, progress: Progress, *, settings: Mapping[str, Any]
     `settings` replaces some of the shortened settings of 2DQuant. Raises: OutputError if the folder cannot be written.
     """
     began = time.perf_counter()
-    _make(folder / PICTURES)
+    make_folder(folder / PICTURES)
     write_pictures(folder / PICTURES)
     network, source_hash = _embedded_network()
     dataset = load_dataset(folder, PICTURES, network.scale)
@@ -84,12 +84,12 @@ def demonstrate(folder: Path, progress: Progress, *, settings: Mapping[str, Any]
     paths: dict[str, Path] = {}
     for method, short in SHORT.items():
         recipe = Recipe(QuantSpec(4, 4), method, {**short, **(settings or {} if method == "2dquant" else {})})
-        engraving = engrave(network, recipe, calibration, progress=progress)
+        made = quantize(network, recipe, calibration, progress=progress)
         paths[method] = folder / f"swinir_light_x2.{recipe.spec.label}-{method}.intaglio"
-        size = save_engraving(engraving, paths[method], source_sha256=source_hash)
-        engine = Engine(engraving.program)
+        size = save(made, paths[method], source_sha256=source_hash)
+        engine = Engine(made.require_program())
         upscalers[method] = engine
-        facts[method] = {"bytes": size, "quantize_seconds": engraving.seconds, "runs_on": engine.backend}
+        facts[method] = {"bytes": size, "quantize_seconds": made.seconds, "runs_on": engine.backend}
     rows = tuple(
         Row(name, evaluate(upscaler, dataset, progress=progress), **facts.get(name, {}))
         for name, upscaler in upscalers.items()
@@ -126,11 +126,3 @@ def _write_pictures(
     for path, picture in pictures.values():
         write_image(path, picture)
     return {name: path for name, (path, _) in pictures.items()}
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise OutputError(f"Cannot make the folder {folder}: {reason}; name another with --output.") from error

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from intaglio.provenance import VERSION
+
 _CPUINFO = Path("/proc/cpuinfo")
 _INSTRUCTION_SETS = (
     *("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16"),
@@ -58,7 +60,7 @@ def machine_from_cpuinfo(text: str, fallback: str, cores: int) -> Machine:
 def current_versions() -> dict[str, str]:
     """Versions of intaglio, Python, numpy, and of torch where it is loaded (it is never imported for this)."""
     versions = {
-        "intaglio": _installed("intaglio"),
+        "intaglio": VERSION,
         "python": platform.python_version(),
         "numpy": _installed("numpy"),
     }

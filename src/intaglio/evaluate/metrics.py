@@ -12,6 +12,9 @@ from jaxtyping import Float64, UInt8
 
 from intaglio.errors import ImageError
 
+EQUAL_PSNR = 999.0
+"""Stands in files for the infinite PSNR, in dB, of equal pictures."""
+
 _LUMA_WEIGHTS = np.array([65.481, 128.553, 24.966]) / 255
 _LUMA_OFFSET = 16.0
 _PEAK = 255.0
@@ -44,6 +47,15 @@ def psnr_y(sr: UInt8[np.ndarray, "h w 3"], hr: UInt8[np.ndarray, "H W 3"], crop:
     difference = np.subtract(*_cropped_luma(sr, hr, crop, smallest=1))
     mse = float(np.mean(difference * difference))
     return 10 * math.log10(_PEAK**2 / mse) if mse > 0 else math.inf
+
+
+def finite_psnr(psnr: float) -> float:
+    """A PSNR in dB as files hold it: JSON has no infinity, so that `EQUAL_PSNR` stands for that of equal pictures.
+
+    >>> finite_psnr(37.2), finite_psnr(math.inf)
+    (37.2, 999.0)
+    """
+    return min(psnr, EQUAL_PSNR)
 
 
 def ssim_y(sr: UInt8[np.ndarray, "h w 3"], hr: UInt8[np.ndarray, "H W 3"], crop: int) -> float:

@@ -5,7 +5,6 @@ Which cells, in which process and how many at once is decided in `run.py` and `p
 
 from __future__ import annotations
 
-import math
 import resource
 import sys
 import time
@@ -14,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from intaglio.app.quantizing import Recipe, quantize, save
 from intaglio.arch import SRNetwork, load
-from intaglio.errors import CheckpointError, EngineError, LoweringError
+from intaglio.errors import CheckpointError, EngineError
 from intaglio.evaluate import BicubicUpscaler, Evaluation, Record, Upscaler, evaluate, load_dataset
+from intaglio.evaluate.metrics import finite_psnr
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
-from intaglio.lower import lower, simulator
-from intaglio.methods import make_method, quantize
-from intaglio.pipeline import Engraving, Recipe, save_engraving
+from intaglio.lower import simulator
 from intaglio.progress import Progress
 from intaglio.provenance import file_sha256
 from intaglio.quant import QuantModel
@@ -31,8 +30,6 @@ from intaglio.sweep.plan import open_pictures
 
 STATE = "distillation.pt"
 """Name of a distillation's state in the folder of its cell."""
-INFINITE_PSNR = 999.0
-"""What stands in records for the infinite PSNR of equal pictures, which JSON cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -82,29 +79,19 @@ def _quantized(cell: Cell, network: SRNetwork, folder: Path, threads: int, progr
     calibration = open_pictures(pictures)
     state = folder / STATE
     resumed, started = state.exists(), time.process_time()
-    made = quantize(
-        network,
-        recipe.spec,
-        make_method(recipe.method, recipe.settings),
-        calibration,
-        seed=recipe.seed,
-        progress=progress,
-        checkpoint=state,
-    )
+    # One check for each cell would cost more than it tells: the methods' tests hold programs against simulators.
+    made = quantize(network, recipe, calibration, checked=False, progress=progress, checkpoint=state)
     # Of a resumed run the time is that of its last part only: no basis for estimates, and no figure to publish.
     # Workers share the machine, so that only the time on processors can be compared between cells.
     spent = {"quantize_seconds": made.seconds, "quantize_cpu_seconds": time.process_time() - started}
     figures = {**made.figures, **({"resumed": True} if resumed else spent)}
-    try:
-        program = lower(made.model, recipe.remainder)
-    except LoweringError as error:
-        return _simulated(made.model, network.scale, recipe, None, figures | {"simulated_because": str(error)})
-    engraving = Engraving(recipe, calibration, made.model, program, made.seconds, made.figures)
+    if made.program is None:
+        return _simulated(made.model, network.scale, recipe, None, figures | {"simulated_because": made.obstacle})
     packed = folder / "model.intaglio"
-    size = save_engraving(engraving, packed, source_sha256=cell.weights.sha256)
+    size = save(made, packed, source_sha256=cell.weights.sha256)
     packed.unlink()
     try:
-        engine = Engine(program, backend="native", threads=threads)
+        engine = Engine(made.program, backend="native", threads=threads)
     except EngineError as error:
         return _simulated(made.model, network.scale, recipe, size, figures | {"simulated_because": str(error)})
     return Subject(engine, engine.backend, size, figures)
@@ -115,7 +102,7 @@ def _simulated(model: QuantModel, scale: int, recipe: Recipe, size: int | None, 
 
 
 def recipe_of(cell: Cell) -> Recipe:
-    """The recipe by which `intaglio.pipeline` quantizes a cell."""
+    """The recipe by which `intaglio.app.quantizing` quantizes a cell."""
     assert cell.weight_bits is not None
     assert cell.act_bits is not None
     spec = QuantSpec(
@@ -131,9 +118,9 @@ def recipe_of(cell: Cell) -> Recipe:
 def _record(cell: Cell, subject: Subject, evaluation: Evaluation, threads: int) -> Record:
     return cell.record(
         evaluation.dataset,
-        psnr_y=_finite(evaluation.psnr_y),
+        psnr_y=finite_psnr(evaluation.psnr_y),
         ssim_y=evaluation.ssim_y,
-        per_image={score.name: (_finite(score.psnr_y), score.ssim_y) for score in evaluation.scores},
+        per_image={score.name: (finite_psnr(score.psnr_y), score.ssim_y) for score in evaluation.scores},
         bytes=subject.bytes,
         seconds=evaluation.seconds,
         extra={
@@ -144,10 +131,6 @@ def _record(cell: Cell, subject: Subject, evaluation: Evaluation, threads: int) 
             **subject.figures,
         },
     )
-
-
-def _finite(psnr: float) -> float:
-    return psnr if math.isfinite(psnr) else INFINITE_PSNR
 
 
 def _peak_bytes() -> int:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from intaglio.app.quantizing import Recipe
 from intaglio.arch import load
 from intaglio.errors import CalibrationError, DatasetError, ImageError, IntaglioError
 from intaglio.evaluate import Calibration, load_dataset
 from intaglio.observe import CalibrationSet
-from intaglio.pipeline import Recipe
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
 from intaglio.sweep.cell import REFERENCES, Cell, Pictures, Weights

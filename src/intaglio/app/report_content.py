@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from intaglio.cli.models import Opened
+from intaglio.app.opening import Opened
 from intaglio.evaluate import current_machine, current_versions, protocol_text
 from intaglio.evaluate.artifacts import judge, overall
 from intaglio.packed.format import PackedModel

@@ -1,4 +1,4 @@
-"""Opening whatever a command was given: a packed model, a float checkpoint, or the word ``bicubic``."""
+"""Opening whatever a person names: a packed model, a float checkpoint, or the word ``bicubic``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from intaglio.evaluate import Upscaler
 
 BICUBIC = "bicubic"
+BICUBIC_SCALE = 2
+"""The factor of bicubic where none is asked for."""
 PICKLED = (".pth", ".pt", ".ckpt")
 """Endings of PyTorch's own checkpoint files."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Something that enlarges pictures, and what is known of it. `packed` is set for packed models only."""
+    """Something that enlarges pictures, and what is known of it.
+
+    Attributes:
+        label: what was done to the network: ``w4a4 2dquant``, ``float``, ``bicubic``.
+        network: the name of its architecture.
+        upscaler: what enlarges pictures.
+        runs_on: what computes, with its instruction set.
+        path: the file it comes from, if it comes from one.
+        packed: the packed model, for packed models alone.
+    """
 
     label: str
     network: str
@@ -49,7 +60,7 @@ def open_model(
     if name == BICUBIC:
         from intaglio.evaluate import BicubicUpscaler
 
-        return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or 2), "numpy")
+        return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or BICUBIC_SCALE), "numpy")
     path = Path(name)
     packed = _packed(path)
     if packed is None:
