@@ -10,8 +10,7 @@ from torch import nn
 
 from intaglio.arch import SRNetwork
 from intaglio.arch.edsr import EDSR, EDSRConfig
-from intaglio.arch.swinir import SwinIRConfig
-from intaglio.arch.swinir_entry import build as build_swinir
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import CheckpointError
 
 RECONSTRUCTION = ("upsample.", "conv_last.", "conv_before_upsample.")
@@ -19,7 +18,7 @@ RECONSTRUCTION = ("upsample.", "conv_last.", "conv_before_upsample.")
 
 NETWORKS: Mapping[str, Callable[[int], SRNetwork]] = MappingProxyType(
     {
-        "swinir-light": lambda scale: build_swinir(SwinIRConfig(scale=scale)),
+        "swinir-light": lambda scale: SwinIR(SwinIRConfig(scale=scale)),
         "edsr-baseline": lambda scale: EDSR(EDSRConfig(scale=scale)),
     }
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from torch import nn
 
 from intaglio.analyze.counts import Operations, count_operations, count_parameters
-from intaglio.arch.swinir import SwinIRDirect
+from intaglio.arch.reconstruction import Upsampler
+from intaglio.arch.swinir import SwinIR
 
 
 def published_operations(network: nn.Module, height: int, width: int) -> Operations | None:
@@ -18,13 +19,15 @@ def published_operations(network: nn.Module, height: int, width: int) -> Operati
     upsampling convolution 1 / scale^2 and among `other`, and the last norm not at all. Reconstructed from the table's
     figures (beyond.md, section 5), with which it agrees: SwinIR-light x4 on 128 x 128 pixels has 16.75 G.
     """
-    if not isinstance(network, SwinIRDirect):
+    if not isinstance(network, SwinIR) or network.config.upsampler is not Upsampler.DIRECT:
         return None
     truth = count_operations(network, height, width)
     window = network.config.window
     pixels = -(-height // window) * window * -(-width // window) * window
     after_body = sum(one.weight.numel() for one in network.conv_after_body.modules() if isinstance(one, nn.Conv2d))
-    upsampling = sum(one.weight.numel() for one in network.upsample.modules() if isinstance(one, nn.Conv2d))
+    upsampling = sum(
+        one.weight.numel() for one in network.get_submodule("upsample").modules() if isinstance(one, nn.Conv2d)
+    )
     return Operations(
         linear=truth.linear,
         product=truth.product,
@@ -35,7 +38,7 @@ def published_operations(network: nn.Module, height: int, width: int) -> Operati
 
 def published_parameters(network: nn.Module) -> int | None:
     """Parameters by the published convention: without relative position biases. None as `published_operations`."""
-    if not isinstance(network, SwinIRDirect):
+    if not isinstance(network, SwinIR) or network.config.upsampler is not Upsampler.DIRECT:
         return None
     counts = count_parameters(network)
     return counts.total - counts.tables

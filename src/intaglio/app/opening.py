@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 BICUBIC = "bicubic"
 BICUBIC_SCALE = 2
 """The factor of bicubic where none is asked for."""
-PICKLED = (".pth", ".pt", ".ckpt")
-"""Endings of PyTorch's own checkpoint files."""
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".safetensors")
+"""Endings of checkpoint files. A safetensors file may hold types that no packed model has (whole numbers, bfloat16)."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _packed(path: Path) -> PackedModel | None:
     except NotIntaglioError:
         return None
     except NotSafetensorsError:
-        if path.suffix.lower() in PICKLED:
+        if path.suffix.lower() in CHECKPOINTS:
             return None
         raise
 

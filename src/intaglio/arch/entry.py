@@ -44,7 +44,9 @@ class Naming:
 class Entry:
     """An architecture: how to recognise it, what its hyper-parameters are, how to build it.
 
-    `config_from` and `build` take and return one frozen dataclass per architecture, after `Naming.canonical`.
+    `config_from` and `build` take and return one frozen dataclass per architecture, after `Naming.canonical`. Fields
+    that are None are known neither from tensors nor from what is published; their metadata say under "asked" what is
+    asked for. `recomputed` fits names of buffers that may tell hyper-parameters and that the network computes.
     """
 
     name: str
@@ -52,6 +54,11 @@ class Entry:
     namings: tuple[Naming, ...]
     config_from: Callable[[State], Any]
     build: Callable[[Any], SRNetwork]
+    recomputed: re.Pattern[str] | None = None
+
+    def is_recomputed(self, key: str) -> bool:
+        """Whether a tensor of that name is computed by the network, so that a checkpoint may have it or not."""
+        return self.recomputed is not None and self.recomputed.fullmatch(key) is not None
 
     def nearest_naming(self, state: State) -> Naming:
         """The naming of which the state dict lacks the smallest share of keys; the first of equals."""

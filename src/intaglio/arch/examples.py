@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.msrresnet import MSRResNetConfig
 from intaglio.arch.network import SRNetwork
@@ -24,6 +25,7 @@ from intaglio.arch.swinir import SwinIRConfig
 SMALL: Mapping[str, Any] = MappingProxyType(
     {
         "SwinIR": SwinIRConfig(scale=2, embed_dim=12, depths=(2,), heads=(2,), window=4, mlp_hidden=24),
+        "DAT": DATConfig(scale=2, embed_dim=32, depths=(3,), heads=(2,), split=(2, 4), mlp_hidden=24),
         "EDSR": EDSRConfig(scale=4, features=8, blocks=2, res_scale=0.5),
         "RCAN": RCANConfig(scale=2, features=8, groups=2, blocks=1, squeezed=2),
         "RLFN": RLFNConfig(scale=2, features=8, mid_features=6, attention_features=4, blocks=2),

@@ -46,10 +46,13 @@ def from_state_dict(
     _check_tensors(tensors)
     weights = entry.nearest_naming(tensors).canonical(tensors)
     config = _overridden(entry.config_from(weights), overrides or {})
+    _require_told(entry, config)
     with torch.device("meta"):  # costs no memory: shapes are checked before anything of their size is allocated
         _check_shapes(entry, entry.build(config).state_dict(), weights)
     network = entry.build(config)
-    network.load_state_dict(weights)
+    network.load_state_dict(
+        {key: value for key, value in weights.items() if not entry.is_recomputed(key)}, strict=False
+    )
     return network.eval()
 
 
@@ -67,6 +70,16 @@ def _overridden(config: Any, overrides: Mapping[str, object]) -> Any:
     return dataclasses.replace(config, **overrides)
 
 
+def _require_told(entry: Entry, config: Any) -> None:
+    """Refuse to guess what neither tensors nor `overrides` tell."""
+    for field in dataclasses.fields(config):
+        if getattr(config, field.name) is None:
+            asked = field.metadata["asked"]
+            raise CheckpointError(
+                f"no tensor of this {entry.name} tells its setting '{field.name}', {asked}; give it as an override."
+            )
+
+
 def _check_tensors(state: State) -> None:
     """Refuse tensors that claim more elements than are stored, and values that are not finite."""
     for key, tensor in state.items():
@@ -82,6 +95,8 @@ def _check_tensors(state: State) -> None:
 
 def _check_shapes(entry: Entry, expected: State, found: Mapping[str, Tensor]) -> None:
     for key, tensor in expected.items():
+        if key not in found and entry.is_recomputed(key):
+            continue
         if key not in found:
             raise CheckpointError(f"the {entry.name} checkpoint lacks '{key}'; it is incomplete, take another copy.")
         if found[key].shape != tensor.shape:

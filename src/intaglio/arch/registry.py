@@ -5,12 +5,13 @@ A new architecture adds its line here; its entry is written beside its network.
 
 from __future__ import annotations
 
-from intaglio.arch import edsr, msrresnet, rcan, rlfn, srresnet, swinir_entry
+from intaglio.arch import dat_entry, edsr, msrresnet, rcan, rlfn, srresnet, swinir_entry
 from intaglio.arch.entry import Entry, State
 from intaglio.errors import CheckpointError
 
 REGISTRY: tuple[Entry, ...] = (
     swinir_entry.ENTRY,
+    dat_entry.ENTRY,
     edsr.ENTRY,
     rcan.ENTRY,
     rlfn.ENTRY,

@@ -43,9 +43,9 @@ class SwinBlock(nn.Module):
         """Attention within (shifted) windows. Shapes: (N, H, W, C) to the same."""
         height, width = x.shape[1:3]
         if not self.shift:
-            return join_windows(self.attn(split_windows(x, self.window)), height, width)
+            return join_windows(self.attn(split_windows(x, self.window)), height, width, self.window)
         rolled = x.roll((-self.shift, -self.shift), dims=(1, 2))
-        attended = join_windows(self.attn(split_windows(rolled, self.window), mask), height, width)
+        attended = join_windows(self.attn(split_windows(rolled, self.window), mask), height, width, self.window)
         return attended.roll((self.shift, self.shift), dims=(1, 2))
 
 

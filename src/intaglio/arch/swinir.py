@@ -7,43 +7,19 @@ How its checkpoints are recognised is in `swinir_entry.py`; window geometry is i
 # mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu
 
-from intaglio.arch.layers import colour_mean
-from intaglio.arch.network import SRNetwork
-from intaglio.arch.padding import extend_symmetric, next_multiple
+from intaglio.arch.frame import TransformerFrame
+from intaglio.arch.reconstruction import FEATURES, ResidualConv, Upsampler, residual_conv
 from intaglio.arch.swin_block import SwinBlock
-from intaglio.arch.upsample import shuffle_at_once, shuffle_stages
 from intaglio.arch.windows import shift_mask
 from intaglio.errors import CheckpointError
 
 LARGEST_WINDOW = 64
-
-
-class Upsampler(StrEnum):
-    """How features become the larger picture; names as in the official code."""
-
-    DIRECT = "pixelshuffledirect"
-    """One convolution and one pixel shuffle: lightweight SR."""
-    PIXEL_SHUFFLE = "pixelshuffle"
-    """Stages of pixel shuffles at constant width: classical SR."""
-    NEAREST_CONV = "nearest+conv"
-    """Nearest-neighbour doubling, each followed by a convolution: real-world SR."""
-
-
-class ResidualConv(StrEnum):
-    """The convolution that ends each residual group, and the body."""
-
-    ONE = "1conv"
-    THREE = "3conv"
-    """A bottleneck of three with a quarter of the channels: the large real-world network."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +41,7 @@ class SwinIRConfig:
     mlp_hidden: int = 120
     upsampler: Upsampler = Upsampler.DIRECT
     residual: ResidualConv = ResidualConv.ONE
-    features: int = 64
+    features: int = FEATURES
     qkv_bias: bool = True
 
     pixel_range: ClassVar[float] = 1.0
@@ -83,8 +59,13 @@ class SwinIRConfig:
                     f"SwinIR with {self.embed_dim} channels cannot have {heads} heads; take another copy."
                 )
 
+    @property
+    def multiple(self) -> int:
+        """Sides of pictures are extended to multiples of the window."""
+        return self.window
 
-class SwinIR(SRNetwork):
+
+class SwinIR(TransformerFrame):
     """SwinIR (Liang et al., ICCVW 2021): shallow convolution, Swin transformer groups, reconstruction.
 
     Pictures are extended by mirroring only where a side is no multiple of the window, and the result is cropped
@@ -93,42 +74,29 @@ class SwinIR(SRNetwork):
     """
 
     architecture = "SwinIR"
-    feature_channel_axis = -1
     config: SwinIRConfig
+    patch_embed: PatchEmbed
+    layers: nn.ModuleList
+    norm: nn.LayerNorm
 
     def __init__(self, config: SwinIRConfig) -> None:
-        super().__init__(config)
-        self.register_buffer("mean", colour_mean(config.in_channels), persistent=False)
-        self.mean: Tensor
-        dim = config.embed_dim
-        self.conv_first = nn.Conv2d(config.in_channels, dim, 3, padding=1)
-        self.patch_embed = PatchEmbed(dim)
-        self.layers = nn.ModuleList(
-            ResidualSwinGroup(config, depth, heads) for depth, heads in zip(config.depths, config.heads, strict=True)
+        groups = zip(config.depths, config.heads, strict=True)
+        super().__init__(
+            config,
+            {
+                "patch_embed": PatchEmbed(config.embed_dim),
+                "layers": nn.ModuleList(ResidualSwinGroup(config, depth, heads) for depth, heads in groups),
+                "norm": nn.LayerNorm(config.embed_dim),
+            },
         )
-        self.norm = nn.LayerNorm(dim)
-        self.conv_after_body = residual_conv(config.residual, dim)
 
-    def upscale(self, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c height width"]:
-        h, w = image.shape[-2:]
-        window = self.config.window
-        padded = extend_symmetric(image, next_multiple(h, window), next_multiple(w, window))
-        shallow = self.conv_first(padded - self.mean)
-        upscaled = self.reconstruct(self.deep_features(shallow)) + self.mean
-        return upscaled[..., : h * self.scale, : w * self.scale]
-
-    def deep_features(self, shallow: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n dim h w"]:
-        """The body with its long residual. Shapes: (N, dim, H, W), H and W multiples of the window."""
-        window = self.config.window
-        mask = shift_mask(shallow.shape[-2], shallow.shape[-1], window, window // 2, shallow.device)
-        x = self.patch_embed(shallow)
+    def deep_features(self, tokens: Float[Tensor, "n h w dim"]) -> Float[Tensor, "n h w dim"]:
+        window, (height, width) = self.config.window, tokens.shape[1:3]
+        mask = shift_mask(height, width, window, window // 2, tokens.device)
+        x = self.patch_embed(tokens)
         for layer in self.layers:
             x = layer(x, mask)
-        return shallow + self.conv_after_body(self.norm(x).permute(0, 3, 1, 2))
-
-    @abstractmethod
-    def reconstruct(self, features: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n c height width"]:
-        """From features to the upscaled picture, before the mean is added."""
+        return self.norm(x)
 
     def feature_taps(self) -> tuple[str, ...]:
         """The groups before their convolution and residual, as in 2DQuant's release; outputs are (N, H, W, C)."""
@@ -144,67 +112,16 @@ class SwinIR(SRNetwork):
         pairs = (("norm1", "attn.qkv"), ("norm2", "mlp.fc1"))
         return tuple((f"{block}.{norm}", f"{block}.{reader}") for block in blocks for norm, reader in pairs)
 
-    def first_and_last(self) -> tuple[str, str]:
-        return "conv_first", "conv_last"
-
-
-class SwinIRDirect(SwinIR):
-    """The lightweight form: one convolution and one pixel shuffle."""
-
-    def __init__(self, config: SwinIRConfig) -> None:
-        super().__init__(config)
-        self.upsample = shuffle_at_once(config.scale, config.embed_dim, config.in_channels)
-
-    def reconstruct(self, features: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n c height width"]:
-        return self.upsample(features)
-
-    def first_and_last(self) -> tuple[str, str]:
-        return "conv_first", "upsample.0"
-
-
-class SwinIRPixelShuffle(SwinIR):
-    """The classical form: pixel shuffles at constant width between two convolutions."""
-
-    def __init__(self, config: SwinIRConfig) -> None:
-        super().__init__(config)
-        width = config.features
-        self.conv_before_upsample = nn.Sequential(nn.Conv2d(config.embed_dim, width, 3, padding=1), nn.LeakyReLU(0.01))
-        self.upsample = shuffle_stages(config.scale, width)
-        self.conv_last = nn.Conv2d(width, config.in_channels, 3, padding=1)
-
-    def reconstruct(self, features: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n c height width"]:
-        return self.conv_last(self.upsample(self.conv_before_upsample(features)))
-
-
-class SwinIRNearestConv(SwinIR):
-    """The real-world form, scale 2 or 4: nearest-neighbour doubling, each time with a convolution after it."""
-
-    def __init__(self, config: SwinIRConfig) -> None:
-        super().__init__(config)
-        width = config.features
-        self.conv_before_upsample = nn.Sequential(nn.Conv2d(config.embed_dim, width, 3, padding=1), nn.LeakyReLU(0.01))
-        self.doublings = {2: ("conv_up1",), 4: ("conv_up1", "conv_up2")}[config.scale]
-        for name in (*self.doublings, "conv_hr"):
-            self.add_module(name, nn.Conv2d(width, width, 3, padding=1))
-        self.conv_last = nn.Conv2d(width, config.in_channels, 3, padding=1)
-
-    def reconstruct(self, features: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n c height width"]:
-        x = self.conv_before_upsample(features)
-        for name in self.doublings:
-            doubled = interpolate(x, scale_factor=2, mode="nearest")
-            x = leaky_relu(self.get_submodule(name)(doubled), 0.2)
-        return self.conv_last(leaky_relu(self.get_submodule("conv_hr")(x), 0.2))
-
 
 class PatchEmbed(nn.Module):
-    """From (N, C, H, W) to normalised tokens (N, H, W, C); a patch is one pixel."""
+    """Normalisation of tokens; a patch is one pixel. Shapes: (N, H, W, C) to the same."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Float[Tensor, "n dim h w"]) -> Float[Tensor, "n h w dim"]:
-        return self.norm(x.permute(0, 2, 3, 1))
+    def forward(self, x: Float[Tensor, "n h w dim"]) -> Float[Tensor, "n h w dim"]:
+        return self.norm(x)
 
 
 class SwinGroup(nn.Module):
@@ -239,16 +156,3 @@ class ResidualSwinGroup(nn.Module):
     ) -> Float[Tensor, "n h w dim"]:
         features = self.residual_group(x, mask).permute(0, 3, 1, 2)
         return self.conv(features).permute(0, 2, 3, 1) + x
-
-
-def residual_conv(kind: ResidualConv, dim: int) -> nn.Module:
-    """The convolution after a group of blocks, one layer or a bottleneck of three."""
-    if kind is ResidualConv.ONE:
-        return nn.Conv2d(dim, dim, 3, padding=1)
-    return nn.Sequential(
-        nn.Conv2d(dim, dim // 4, 3, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(dim // 4, dim // 4, 1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(dim // 4, dim, 3, padding=1),
-    )

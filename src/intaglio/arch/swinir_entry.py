@@ -6,31 +6,16 @@ The network itself is in `swinir.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from torch import Tensor
 
 from intaglio.arch.entry import Entry, Naming, State, count, exact_root, shape
-from intaglio.arch.swinir import (
-    ResidualConv,
-    SwinIR,
-    SwinIRConfig,
-    SwinIRDirect,
-    SwinIRNearestConv,
-    SwinIRPixelShuffle,
-    Upsampler,
-)
-from intaglio.arch.upsample import scale_at_once, scale_of_stages
+from intaglio.arch.reconstruction import ResidualConv, reconstruction_of
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import CheckpointError
 
 FIRST_BLOCK = "layers.0.residual_group.blocks.0."
 COMPUTED_BUFFER = re.compile(r".+\.relative_position_index|.+\.attn_mask|mean")
-
-_NETWORKS: dict[Upsampler, Callable[[SwinIRConfig], SwinIR]] = {
-    Upsampler.DIRECT: SwinIRDirect,
-    Upsampler.PIXEL_SHUFFLE: SwinIRPixelShuffle,
-    Upsampler.NEAREST_CONV: SwinIRNearestConv,
-}
 
 
 def without_buffers(state: State) -> dict[str, Tensor]:
@@ -54,7 +39,7 @@ def config_from(state: State) -> SwinIRConfig:
             "this SwinIR has an absolute position embedding, which no published model uses; not supported."
         )
     embed_dim, in_channels = shape(state, "conv_first.weight", 4)[:2]
-    upsampler, scale, features = _reconstruction(state, in_channels)
+    upsampler, scale, features = reconstruction_of(state, in_channels, "SwinIR")
     groups = range(count(state, "layers."))
     table = f"{FIRST_BLOCK}attn.relative_position_bias_table"
     return SwinIRConfig(
@@ -72,25 +57,6 @@ def config_from(state: State) -> SwinIRConfig:
         residual=ResidualConv.THREE if "conv_after_body.0.weight" in state else ResidualConv.ONE,
         features=features,
         qkv_bias=any(key.endswith(".attn.qkv.bias") for key in state),
-    )
-
-
-def build(config: SwinIRConfig) -> SwinIR:
-    """A network with random weights, of the form that `config` names."""
-    return _NETWORKS[config.upsampler](config)
-
-
-def _reconstruction(state: State, out_channels: int) -> tuple[Upsampler, int, int]:
-    """The form, the scale and the width of the reconstruction."""
-    if "conv_before_upsample.0.weight" in state:
-        features = shape(state, "conv_before_upsample.0.weight", 4)[0]
-        if "upsample.0.weight" in state:
-            return Upsampler.PIXEL_SHUFFLE, scale_of_stages(state, "upsample."), features
-        return Upsampler.NEAREST_CONV, 4 if "conv_up2.weight" in state else 2, features
-    if "upsample.0.weight" in state:
-        return Upsampler.DIRECT, scale_at_once(state, "upsample.0.weight", out_channels), SwinIRConfig.features
-    raise CheckpointError(
-        "this SwinIR has no upsampler: it is one for denoising or JPEG artifacts; choose a super-resolution checkpoint."
     )
 
 
@@ -133,5 +99,5 @@ ENTRY = Entry(
         ),
     ),
     config_from=config_from,
-    build=build,
+    build=SwinIR,
 )

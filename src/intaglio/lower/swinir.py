@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from intaglio.arch.reconstruction import ResidualConv, Upsampler
 from intaglio.arch.swin_block import SwinBlock
-from intaglio.arch.swinir import ResidualConv, SwinIR, SwinIRConfig, Upsampler
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.lower.builder import Builder, codes_of
 from intaglio.packed.program import Attr
 from intaglio.packed.schema import BLOCK_ACTIVATIONS, BLOCK_WEIGHTS

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from intaglio.arch import REGISTRY, SRNetwork, from_state_dict
+from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.entry import Entry
 from intaglio.arch.files import PREFIXES, WRAPPERS
 from intaglio.arch.msrresnet import MSRResNetConfig
 from intaglio.arch.rcan import RCANConfig
+from intaglio.arch.reconstruction import ResidualConv, Upsampler
 from intaglio.arch.rlfn import RLFNConfig
 from intaglio.arch.srresnet import SRResNetConfig
-from intaglio.arch.swinir import ResidualConv, SwinIRConfig, Upsampler
+from intaglio.arch.swinir import SwinIRConfig
 from intaglio.errors import CheckpointError
 
 SCALE = st.sampled_from((2, 3, 4, 8))
@@ -50,6 +52,27 @@ def swinir_fields(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
+@st.composite
+def dat_fields(draw: st.DrawFn) -> dict[str, object]:
+    groups = draw(st.integers(1, 2))
+    upsampler = draw(st.sampled_from(Upsampler))
+    direct = upsampler is Upsampler.DIRECT
+    short = draw(st.integers(2, 4))
+    return {
+        "scale": draw(st.sampled_from((2, 4)) if upsampler is Upsampler.NEAREST_CONV else SCALE),
+        "in_channels": draw(CHANNELS),
+        "embed_dim": draw(st.sampled_from((32, 40))),
+        "depths": draw(st.tuples(*[st.integers(1, 3)] * groups)),
+        "heads": draw(st.tuples(*[st.sampled_from((2, 4))] * groups)),
+        "split": draw(st.sampled_from(((short, 2 * short), (2 * short, short), (short, short)))),
+        "mlp_hidden": 2 * draw(WIDTH),
+        "upsampler": upsampler,
+        "residual": draw(st.sampled_from(ResidualConv)),
+        "features": DATConfig.features if direct else draw(WIDTH),
+        "qkv_bias": draw(st.booleans()),
+    }
+
+
 def fields(**of: st.SearchStrategy) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({"scale": SCALE, "in_channels": CHANNELS, "features": WIDTH, "blocks": DEPTH, **of})
 
@@ -59,6 +82,7 @@ large_edsr_fields = fields(features=st.just(256), blocks=st.just(1), scale=st.ju
 # Fields, not configurations: the run-time type checker draws random numbers, which hypothesis forbids in strategies.
 CONFIGS: dict[str, tuple[type, st.SearchStrategy[dict[str, object]]]] = {
     "SwinIR": (SwinIRConfig, swinir_fields()),
+    "DAT": (DATConfig, dat_fields()),
     "EDSR": (
         EDSRConfig,
         fields() | fields(scale=st.just(2), features=st.just(256), blocks=st.just(1), res_scale=st.just(0.1)),

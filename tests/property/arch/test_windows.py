@@ -10,15 +10,25 @@ from torch import Tensor
 
 from intaglio.arch.padding import extend_symmetric, next_multiple
 from intaglio.arch.swin_block import SwinBlock
-from intaglio.arch.windows import join_windows, relative_position_index, shift_mask, split_windows
+from intaglio.arch.windows import (
+    join_windows,
+    relative_position_index,
+    relative_positions,
+    shift_mask,
+    split_windows,
+)
 
 SIDE = st.integers(1, 12)
 
 
-@given(window=st.integers(1, 5), rows=st.integers(1, 4), columns=st.integers(1, 4), n=st.integers(1, 3))
-def test_join_undoes_split(window: int, rows: int, columns: int, n: int) -> None:
-    x = torch.arange(n * rows * columns * window**2 * 2).view(n, rows * window, columns * window, 2).float()
-    assert torch.equal(join_windows(split_windows(x, window), rows * window, columns * window), x)
+WINDOW = st.tuples(st.integers(1, 5), st.integers(1, 5))
+
+
+@given(window=WINDOW, rows=st.integers(1, 4), columns=st.integers(1, 4), n=st.integers(1, 3))
+def test_join_undoes_split(window: tuple[int, int], rows: int, columns: int, n: int) -> None:
+    height, width = rows * window[0], columns * window[1]
+    x = torch.arange(n * height * width * 2).view(n, height, width, 2).float()
+    assert torch.equal(join_windows(split_windows(x, window), height, width, window), x)
 
 
 @given(height=SIDE, width=SIDE, more_rows=st.integers(0, 40), more_columns=st.integers(0, 40))
@@ -36,12 +46,14 @@ def test_next_multiple_is_the_smallest(size: int, of: int) -> None:
     assert size <= multiple < size + of
 
 
-@given(window=st.integers(2, 5), rows=st.integers(1, 3), columns=st.integers(1, 3))
-def test_mask_blocks_exactly_the_pairs_that_rolling_brought_together(window: int, rows: int, columns: int) -> None:
-    height, width, shift = rows * window, columns * window, window // 2
+@given(window=WINDOW, rows=st.integers(1, 3), columns=st.integers(1, 3))
+def test_mask_blocks_exactly_the_pairs_that_rolling_brought_together(
+    window: tuple[int, int], rows: int, columns: int
+) -> None:
+    height, width, shift = rows * window[0], columns * window[1], (window[0] // 2, window[1] // 2)
     mask = shift_mask(height, width, window, shift)
     y, x = np.indices((height, width))
-    rolled = np.roll(np.stack((y, x), axis=-1), (-shift, -shift), axis=(0, 1)).astype(np.float32)
+    rolled = np.roll(np.stack((y, x), axis=-1), (-shift[0], -shift[1]), axis=(0, 1)).astype(np.float32)
     position = split_windows(torch.from_numpy(rolled)[None], window).numpy()
     crossed = position < shift  # a row or column came round from the top or left border
     separated = crossed[:, :, None] != crossed[:, None, :]
@@ -92,8 +104,10 @@ def test_shifted_attention_is_attention_in_a_shifted_grid(
     torch.testing.assert_close(attended, expected, rtol=0, atol=1e-12)
 
 
-@given(window=st.integers(1, 9))
-def test_relative_positions_cover_the_table_and_mirror(window: int) -> None:
-    index = relative_position_index(window)
-    assert set(index.flatten().tolist()) == set(range((2 * window - 1) ** 2))
-    assert torch.equal(index + index.T, torch.full_like(index, (2 * window - 1) ** 2 - 1))
+@given(window=st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_relative_positions_cover_the_table_and_mirror(window: tuple[int, int]) -> None:
+    index, positions = relative_position_index(window), relative_positions(window)
+    assert set(index.flatten().tolist()) == set(range(len(positions)))
+    assert torch.equal(index + index.T, torch.full_like(index, len(positions) - 1))
+    places = torch.from_numpy(np.indices(window).reshape(2, -1).T.copy()).float()
+    assert torch.equal(positions[index], places[:, None] - places[None, :])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from intaglio.arch.swinir import SwinIRConfig, SwinIRDirect
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.observe.paired import paired_pass
@@ -16,7 +16,7 @@ from intaglio.spec import QuantSpec
 def test_halves_are_those_of_the_two_networks() -> None:
     torch.manual_seed(0)
     config = SwinIRConfig(scale=2, embed_dim=12, depths=(2,), heads=(2,), window=4, mlp_hidden=24)
-    network = SwinIRDirect(config).eval()
+    network = SwinIR(config).eval()
     calibration = CalibrationSet.synthetic(2, 16)
     model = quantize(network, QuantSpec(4, 4), make_method("dobi", {"patches": 2, "patch_size": 16}), calibration).model
     patches = calibration.patches(3, 16, seed=0)

@@ -16,7 +16,7 @@ from torch import nn
 
 from intaglio.arch.edsr import EDSR, EDSRConfig
 from intaglio.arch.network import SRNetwork
-from intaglio.arch.swinir import SwinIRConfig, SwinIRDirect
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import LoweringError, MethodError
 from intaglio.lower import lower, simulator
 from intaglio.lower.check import check
@@ -52,7 +52,7 @@ def network(name: str) -> SRNetwork:
     if name == "edsr":
         return EDSR(EDSRConfig(scale=2, features=6, blocks=2)).eval()
     config = SwinIRConfig(scale=2, embed_dim=12, depths=(2,), heads=(2,), window=4, mlp_hidden=24)
-    return SwinIRDirect(config).eval()
+    return SwinIR(config).eval()
 
 
 @cache

@@ -8,14 +8,13 @@ import torch
 from intaglio.analyze import cost, count_operations, count_parameters, published_operations
 from intaglio.arch import REGISTRY
 from intaglio.arch.examples import random_network
-from intaglio.arch.swinir import SwinIRConfig
-from intaglio.arch.swinir_entry import build
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.spec import Coverage
 
 
 def swinir_light(scale: int) -> torch.nn.Module:
     with torch.device("meta"):
-        return build(SwinIRConfig(scale=scale))
+        return SwinIR(SwinIRConfig(scale=scale))
 
 
 def test_the_published_table_comes_out() -> None:

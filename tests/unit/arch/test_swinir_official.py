@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from intaglio.arch import from_state_dict
-from intaglio.arch.swinir import ResidualConv, SwinIR, SwinIRConfig, Upsampler
-from intaglio.arch.swinir_entry import build
+from intaglio.arch.reconstruction import ResidualConv, Upsampler
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import CheckpointError
 
 Shapes = dict[str, tuple[int, ...]]
@@ -60,7 +60,7 @@ def zeros(shapes: Shapes) -> dict[str, Tensor]:
 
 def on_meta(config: SwinIRConfig) -> SwinIR:
     with torch.device("meta"):
-        return build(config)
+        return SwinIR(config)
 
 
 @pytest.mark.parametrize(("scale", "others"), [(2, 877_752), (3, 885_867), (4, 897_228)])
@@ -156,7 +156,7 @@ def test_sites_tell_what_the_architecture_knows_of_them() -> None:
 
 
 def test_operands_of_the_attention_products_have_the_promised_shapes() -> None:
-    network = build(SwinIRConfig(2, embed_dim=8, depths=(1,), heads=(2,), window=4, mlp_hidden=8)).eval()
+    network = SwinIR(SwinIRConfig(2, embed_dim=8, depths=(1,), heads=(2,), window=4, mlp_hidden=8)).eval()
     attn = network.layers[0].residual_group.blocks[0].attn
     shapes = {}
     for name in ("scores", "context"):

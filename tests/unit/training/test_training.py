@@ -22,8 +22,7 @@ from benchmarks.training.state import Run, identity
 
 from intaglio.arch import SRNetwork, load
 from intaglio.arch.edsr import EDSR, EDSRConfig
-from intaglio.arch.swinir import SwinIRConfig
-from intaglio.arch.swinir_entry import build as build_swinir
+from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import CalibrationError, CheckpointError, DatasetError, ResumeError, SpecError
 from intaglio.evaluate import read_records
 from intaglio.images import downscale, write_image
@@ -51,7 +50,7 @@ def tiles() -> TileSet:
 
 
 def small_swinir(scale: int) -> SRNetwork:
-    return build_swinir(SwinIRConfig(scale=scale, embed_dim=8, depths=(2,), heads=(2,), window=4, mlp_hidden=16))
+    return SwinIR(SwinIRConfig(scale=scale, embed_dim=8, depths=(2,), heads=(2,), window=4, mlp_hidden=16))
 
 
 def small_edsr(scale: int) -> SRNetwork:
