@@ -117,8 +117,11 @@ def exact_root(square: int, key: str) -> int:
     return root
 
 
-def check_scale(scale: int) -> int:
-    """Return a scale deduced from shapes if it is one of `SCALES`; raises CheckpointError otherwise."""
-    if scale not in SCALES:
+def check_scale(scale: int, smallest: int = 2) -> int:
+    """Return a scale deduced from shapes if it is one of `SCALES`; raises CheckpointError otherwise.
+
+    Networks that restore pictures without enlarging them have `smallest` 1.
+    """
+    if scale not in SCALES and scale != smallest:
         raise CheckpointError(f"the shapes tell an upscaling factor of {scale}, but networks have one of {SCALES}.")
     return scale

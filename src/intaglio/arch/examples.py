@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from intaglio.arch.compact import CompactConfig
 from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.msrresnet import MSRResNetConfig
@@ -19,6 +20,7 @@ from intaglio.arch.network import SRNetwork
 from intaglio.arch.rcan import RCANConfig
 from intaglio.arch.registry import find
 from intaglio.arch.rlfn import RLFNConfig
+from intaglio.arch.rrdbnet import RRDBNetConfig
 from intaglio.arch.srresnet import SRResNetConfig
 from intaglio.arch.swinir import SwinIRConfig
 
@@ -31,6 +33,8 @@ SMALL: Mapping[str, Any] = MappingProxyType(
         "RLFN": RLFNConfig(scale=2, features=8, mid_features=6, attention_features=4, blocks=2),
         "MSRResNet": MSRResNetConfig(scale=4, features=8, blocks=1),
         "SRResNet": SRResNetConfig(scale=2, features=8, blocks=2),
+        "SRVGGNetCompact": CompactConfig(scale=2, features=8, convolutions=2),
+        "RRDBNet": RRDBNetConfig(scale=2, features=8, growth=4, blocks=1, unshuffle=2),
     }
 )
 """The configuration of each architecture's small network, by registry name."""

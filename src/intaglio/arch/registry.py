@@ -5,7 +5,7 @@ A new architecture adds its line here; its entry is written beside its network.
 
 from __future__ import annotations
 
-from intaglio.arch import dat_entry, edsr, msrresnet, rcan, rlfn, srresnet, swinir_entry
+from intaglio.arch import compact, dat_entry, edsr, msrresnet, rcan, rlfn, rrdbnet, srresnet, swinir_entry
 from intaglio.arch.entry import Entry, State
 from intaglio.errors import CheckpointError
 
@@ -17,6 +17,8 @@ REGISTRY: tuple[Entry, ...] = (
     rlfn.ENTRY,
     msrresnet.ENTRY,
     srresnet.ENTRY,
+    compact.ENTRY,
+    rrdbnet.ENTRY,
 )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from intaglio.arch import REGISTRY, SRNetwork, from_state_dict
+from intaglio.arch.compact import Activation, CompactConfig
 from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.entry import Entry
@@ -22,6 +23,7 @@ from intaglio.arch.msrresnet import MSRResNetConfig
 from intaglio.arch.rcan import RCANConfig
 from intaglio.arch.reconstruction import ResidualConv, Upsampler
 from intaglio.arch.rlfn import RLFNConfig
+from intaglio.arch.rrdbnet import RRDBNetConfig
 from intaglio.arch.srresnet import SRResNetConfig
 from intaglio.arch.swinir import SwinIRConfig
 from intaglio.errors import CheckpointError
@@ -77,6 +79,23 @@ def fields(**of: st.SearchStrategy) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({"scale": SCALE, "in_channels": CHANNELS, "features": WIDTH, "blocks": DEPTH, **of})
 
 
+compact_fields = st.fixed_dictionaries(
+    {
+        "scale": st.sampled_from((1, 2, 3, 4, 8)),
+        "in_channels": CHANNELS,
+        "features": WIDTH,
+        "convolutions": DEPTH,
+        "activation": st.just(Activation.PRELU),
+    }
+)
+
+
+@st.composite
+def rrdbnet_fields(draw: st.DrawFn) -> dict[str, object]:
+    scale, unshuffle = draw(st.sampled_from(((1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (2, 4), (4, 1), (4, 2), (8, 1))))
+    return draw(fields(scale=st.just(scale), unshuffle=st.just(unshuffle), growth=WIDTH, blocks=st.integers(1, 2)))
+
+
 large_edsr_fields = fields(features=st.just(256), blocks=st.just(1), scale=st.just(2), res_scale=st.just(0.1))
 
 # Fields, not configurations: the run-time type checker draws random numbers, which hypothesis forbids in strategies.
@@ -91,6 +110,8 @@ CONFIGS: dict[str, tuple[type, st.SearchStrategy[dict[str, object]]]] = {
     "RLFN": (RLFNConfig, fields(mid_features=WIDTH, attention_features=WIDTH)),
     "MSRResNet": (MSRResNetConfig, fields(scale=st.sampled_from((2, 3, 4)))),
     "SRResNet": (SRResNetConfig, fields()),
+    "SRVGGNetCompact": (CompactConfig, compact_fields),
+    "RRDBNet": (RRDBNetConfig, rrdbnet_fields()),
 }
 
 OPTIONAL = ".attn.qkv.bias"
