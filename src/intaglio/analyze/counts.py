@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from intaglio.quant.policy import is_product
+from intaglio.quant.work import heard_calls, is_product, multiply_adds, shadow_of
 
 
 @dataclass(frozen=True)
@@ -51,28 +50,33 @@ class Parameters:
 def count_operations(network: nn.Module, height: int, width: int) -> Operations:
     """Multiply-adds of linears, attention products, convolutions and norms for one LR picture; nothing is computed.
 
-    The network runs on shapes alone (torch's meta device), so any size is instant. Softmax, GELU and sums are left
-    out. Units: multiply-adds; pixels of the LR picture.
+    The network runs on shapes alone (torch's meta device), so any size is instant. One that needs values (it makes a
+    mask on the CPU, say) runs in earnest. Softmax, GELU and sums are left out. Units: multiply-adds; pixels of the LR
+    picture.
     """
-    shadow = copy.deepcopy(network).to("meta").eval()
+    channels = int(getattr(network, "in_channels", 3))
+    try:
+        return _counted(shadow_of(network), torch.empty(1, channels, height, width, device="meta"))
+    except (RuntimeError, NotImplementedError, TypeError):  # what torch raises for values or devices that do not meet
+        return _counted(copy.deepcopy(network).eval(), torch.zeros(1, channels, height, width))
+
+
+def _counted(network: nn.Module, picture: Tensor) -> Operations:
     counts = dict.fromkeys(("linear", "product", "convolution", "other"), 0)
 
-    def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if isinstance(module, nn.Linear):
-            counts["linear"] += output.numel() * module.in_features
-        elif isinstance(module, nn.Conv2d):
-            counts["convolution"] += output.numel() * math.prod(module.weight.shape[1:])
-        elif is_product(module):
-            counts["product"] += output.numel() * args[0].shape[-1]
-        elif isinstance(module, nn.LayerNorm):
-            counts["other"] += output.numel()
+    def hear(_path: str, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+        kind = _kind(module)
+        counts[kind] += output.numel() if isinstance(module, nn.LayerNorm) else multiply_adds(module, args, output)
 
-    for module in shadow.modules():
-        module.register_forward_hook(hook)
-    channels = int(getattr(network, "in_channels", 3))
-    with torch.inference_mode():
-        shadow(torch.empty(1, channels, height, width, device="meta"))
+    with torch.inference_mode(), heard_calls(network, hear):
+        network(picture)
     return Operations(**counts)
+
+
+def _kind(module: nn.Module) -> str:
+    if is_product(module):
+        return "product"
+    return "linear" if isinstance(module, nn.Linear) else "convolution" if isinstance(module, nn.Conv2d) else "other"
 
 
 def count_parameters(network: nn.Module) -> Parameters:

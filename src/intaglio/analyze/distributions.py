@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from intaglio.analyze.placing import emptied
@@ -87,7 +87,6 @@ def _describe(
     if bounds:
         lower, upper = min(pair[0] for pair in bounds), max(pair[1] for pair in bounds)
         outside = int(np.count_nonzero((values < np.float32(lower)) | (values > np.float32(upper))))
-    counts, _ = np.histogram(values, bins, (low, max(high, np.nextafter(np.float32(low), np.float32(np.inf)))))
     return SiteDistribution(
         site=site.name,
         weight=site.is_weight,
@@ -99,5 +98,14 @@ def _describe(
         deviation=float(values.std(dtype=np.float64)),
         bounds=bounds,
         clipped=outside / values.size,
-        counts=tuple(counts.tolist()),
+        counts=tuple(_histogram(values, bins, low, high).tolist()),
     )
+
+
+def _histogram(values: Float32[np.ndarray, " n"], bins: int, low: float, high: float) -> Int[np.ndarray, " bins"]:
+    """Counts of equal bins; a tensor that is constant, or as good as that, lies in the first."""
+    if high - low <= bins * float(np.spacing(np.float32(max(abs(low), abs(high))))):
+        counts = np.zeros(bins, dtype=np.int64)
+        counts[0] = values.size
+        return counts
+    return np.histogram(values, bins, (low, high))[0]

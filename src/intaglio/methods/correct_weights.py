@@ -5,7 +5,7 @@ The closed forms are in `correction.py`; how two networks run in step is in `int
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
@@ -23,7 +23,7 @@ from intaglio.observe.moments import Moments, input_rows
 from intaglio.observe.paired import paired_pass
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
 from intaglio.quant.editing import edit_weight, weight_matrix
-from intaglio.quant.layers import QuantConv2d, QuantLayer
+from intaglio.quant.layers import QuantConv2d, QuantLayer, input_role
 
 
 class Target(StrEnum):
@@ -78,16 +78,22 @@ class _Corrector:
     errors: list[tuple[float, float]] = field(default_factory=list)
 
     def __call__(self, path: str, layer: QuantLayer, floats: tuple[Tensor, ...], quantized: tuple[Tensor, ...]) -> None:
+        pairs = [(_padded(layer, x_float), _padded(layer, x)) for x_float, x in zip(floats, quantized, strict=True)]
         for site in self.model.sites.values():
             if site.path == path and site.is_weight:
-                self._correct(site, layer, _padded(layer, floats[0]), _padded(layer, quantized[0]))
+                self._correct(site, layer, pairs)
                 self.on_weight()
 
-    def _correct(self, site: SiteInfo, layer: QuantLayer, x_float: Tensor, x: Tensor) -> None:
-        target = x_float if self.target is Target.ASYMMETRIC else x
-        quantizer = layer.site(site.role.removesuffix("weight") + "input")
-        assert isinstance(quantizer, AffineQuantizer)
-        moments = PairedMoments.of(self._joint(layer, target, quantizer(x)), noise_variance(quantizer, target))
+    def _correct(self, site: SiteInfo, layer: QuantLayer, calls: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """`calls` are the float and the quantized input of each call of the layer in a pass."""
+        joint, noise = [], []
+        for call, (x_float, x) in enumerate(calls):
+            target = x_float if self.target is Target.ASYMMETRIC else x
+            quantizer = layer.site(site.role.removesuffix("weight") + input_role(call))
+            assert isinstance(quantizer, AffineQuantizer)
+            joint.append(self._joint(layer, target, quantizer(x)))
+            noise.append(noise_variance(quantizer, target))
+        moments = PairedMoments.of(reduce(Moments.merged, joint), float(np.mean(noise)))
         before = weight_matrix(self.model, site)
         after = self.correction(before, moments)
         edit_weight(self.model, site, after, moments.bias_shift(before, after))

@@ -16,7 +16,7 @@ from torch.nn.functional import unfold
 from intaglio.errors import MethodError
 from intaglio.observe.collect import visit_sites
 from intaglio.quant import QuantModel, SiteInfo
-from intaglio.quant.layers import QuantConv2d, QuantLayer
+from intaglio.quant.layers import QuantConv2d, QuantLayer, input_role
 from intaglio.spec import SiteName
 
 
@@ -67,10 +67,11 @@ def input_rows(layer: QuantLayer, x: Float[Tensor, ...]) -> Float[Tensor, "n c"]
     return columns.transpose(1, 2).reshape(-1, columns.shape[1])
 
 
-def input_site(model: QuantModel, weight: SiteInfo) -> SiteInfo:
-    """The activation site that the layer of a weight site reads."""
-    role = weight.role.removesuffix("weight") + "input"
-    return next(site for site in model.sites.values() if site.path == weight.path and role in site.readers)
+def input_sites(model: QuantModel, weight: SiteInfo) -> tuple[SiteInfo, ...]:
+    """The activation sites that the layer of a weight site reads: one for each call of it in a pass."""
+    roles = {weight.role.removesuffix("weight") + role for role in map(input_role, range(model.layer(weight).calls))}
+    sites = (site for site in model.sites.values() if site.path == weight.path)
+    return tuple(site for site in sites if roles.intersection(site.readers))
 
 
 def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]) -> dict[SiteName, Moments]:
@@ -84,7 +85,8 @@ def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]
     readers: dict[SiteName, list[SiteName]] = {}
     for site in model.sites.values():
         if site.is_weight:
-            readers.setdefault(input_site(model, site).name, []).append(site.name)
+            for read in input_sites(model, site):
+                readers.setdefault(read.name, []).append(site.name)
     found: dict[SiteName, Moments] = {}
     last: list[tuple[Tensor, Moments]] = []
 

@@ -6,7 +6,9 @@ Recognising calls is in `products.py`, the first pass that finds them in `tracin
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,8 +17,10 @@ from intaglio.errors import SpecError
 from intaglio.quant import products, tracing
 from intaglio.quant.layers import QuantLayer
 from intaglio.quant.model import QuantModel, wrap
+from intaglio.quant.policy import calls_of
 from intaglio.quant.products import Multiply
 from intaglio.quant.tracing import PlannedProduct, Trace
+from intaglio.quant.work import LayerWork, measure_work
 from intaglio.spec import QuantSpec
 
 _REMEDY = "calibrate it with pictures like the example, or give it a forward pass that does not depend on its input"
@@ -65,6 +69,8 @@ class ForeignNetwork(nn.Module):
         self._planned = trace.products
         self._taps = taps
         self._left_float = left_float
+        self._work: dict[str, LayerWork] = {}
+        self._repeated = tuple(path for path, module in network.named_modules() if calls_of(module) > 1)
         self._ends = (trace.convolutions[0], trace.convolutions[-1]) if trace.convolutions else ()
         for planned in trace.products:
             _graft(self.products, planned.name, FloatProduct(planned.one_sided))
@@ -79,6 +85,9 @@ class ForeignNetwork(nn.Module):
 
         Raises: SpecError if the products are others than in the example, or come in another order.
         """
+        for layer in map(self.network.get_submodule, self._repeated):
+            if isinstance(layer, QuantLayer):
+                layer.restart()
         owners = dict.fromkeys(planned.path for planned in self._planned)
         with tracing.located(self.network, owners) as running:
             conductor = _Conductor(self._planned, self.products, running)
@@ -94,6 +103,10 @@ class ForeignNetwork(nn.Module):
     def first_and_last(self) -> tuple[str, ...]:
         """The first and the last convolution that the example met; empty if there is none."""
         return tuple(f"network.{path}" for path in self._ends)
+
+    def work(self) -> Mapping[str, LayerWork]:
+        """What each layer and product does on the example: the coverage leaves float what does next to nothing."""
+        return MappingProxyType(self._work)
 
     def left_float(self) -> frozenset[str]:
         """Layers that are not quantized, by request or because no pass ever calls them."""
@@ -142,28 +155,24 @@ def adopt(
     takes will do. Computes what the network computes: bit by bit, but for attention by
     `scaled_dot_product_attention`, to rounding. `taps` names submodules whose outputs distillation compares, batch
     first; by default the members of the container that holds most parameters. `left_float` names layers that must
-    not be quantized.
+    not be quantized, by path or by pattern (``"*.up.*"``). A layer that is called several times in a pass has an input
+    site for each call and one for its weight.
 
-    Raises: SpecError for a network that returns no picture, or a layer that is called twice in a pass (one site cannot
-    hold two tensors), unless it is left float.
+    Raises: SpecError for a network that returns no picture, or a pattern that matches no layer.
     """
     copied = copy.deepcopy(network).float().eval().requires_grad_(False)
     found = tracing.trace(copied, example)
     layers = {path: module for path, module in copied.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))}
-    asked = frozenset(left_float)
-    if unknown := sorted(asked - layers.keys()):
-        raise SpecError(f"{unknown[0]!r} is no linear or convolution of the network and cannot be left float.")
+    asked = _matching(left_float, layers)
     idle = {path for path in layers if found.calls[path] == 0}
-    twice = sorted(path for path in layers.keys() - asked if found.calls[path] > 1)
-    if twice:
-        raise SpecError(
-            f"layer {twice[0]!r} is called {found.calls[twice[0]]} times in a pass, but has one input site; name"
-            " it in `left_float`, or give each call a copy of it."
-        )
-    for path in found.one_sided:
-        copied.get_submodule(path).one_sided = ("input",)  # type: ignore[assignment]
+    for path in layers.keys() - idle:
+        layers[path].calls = found.calls[path]  # type: ignore[assignment]
+    for path, roles in found.one_sided.items():
+        layers[path].one_sided = roles  # type: ignore[assignment]
     chosen = _default_taps(copied, found) if taps is None else tuple(taps)
-    return ForeignNetwork(copied, found, chosen, asked | idle)
+    adopted = ForeignNetwork(copied, found, chosen, asked | idle)
+    adopted._work.update(measure_work(adopted, example))
+    return adopted
 
 
 def wrap_foreign(network: nn.Module, spec: QuantSpec, example: Float[Tensor, "n c h w"]) -> QuantModel:
@@ -175,6 +184,17 @@ def wrap_foreign(network: nn.Module, spec: QuantSpec, example: Float[Tensor, "n 
     Raises: SpecError as `adopt` and `wrap` do.
     """
     return wrap(adopt(network, example), spec)
+
+
+def _matching(patterns: Iterable[str], layers: Iterable[str]) -> frozenset[str]:
+    """The layers that some pattern matches. Raises: SpecError for a pattern that matches none."""
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = fnmatch.filter(layers, pattern)
+        if not matched:
+            raise SpecError(f"{pattern!r} is no linear or convolution of the network and cannot be left float.")
+        found.update(matched)
+    return frozenset(found)
 
 
 def _graft(root: nn.Module, path: str, module: nn.Module) -> None:

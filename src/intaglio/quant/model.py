@@ -15,21 +15,30 @@ from torch import Tensor, nn
 from intaglio.errors import CalibrationError, SpecError
 from intaglio.quant.attention import QuantAttention
 from intaglio.quant.layers import QuantConv2d, QuantLayer, QuantLinear, QuantMatMul
-from intaglio.quant.policy import SiteInfo, covered, is_attention, is_product, sites_of
+from intaglio.quant.policy import LeftFloat, SiteInfo, calls_of, choose, is_attention, sites_of
 from intaglio.quant.quantizers import AffineQuantizer, Quantizer, Unset
+from intaglio.quant.state import decode_sites, encode_sites
+from intaglio.quant.work import is_product
 from intaglio.spec import Bounds, Granularity, QuantSpec, SiteName
 
 
 class QuantModel(nn.Module):
     """A float network with quantizers at its sites; made by `wrap`, filled by a method.
 
-    `network` is the rewritten copy, `spec` what was asked for. Shapes: as the
-    network's, (N, C, H, W) in [0, 1] to (N, C, H*s, W*s).
+    `network` is the rewritten copy, `spec` what was asked for, `left_float` what stays float although the coverage
+    names its kind, and why. Shapes: as the network's, (N, C, H, W) in [0, 1] to (N, C, H*s, W*s).
     """
 
-    def __init__(self, network: nn.Module, spec: QuantSpec, sites: tuple[SiteInfo, ...]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        spec: QuantSpec,
+        sites: tuple[SiteInfo, ...],
+        left_float: tuple[LeftFloat, ...] = (),
+    ) -> None:
         super().__init__()
         self.network = network
+        self.left_float = left_float
         self.spec = spec
         self._sites = {site.name: site for site in sites}
 
@@ -83,6 +92,20 @@ class QuantModel(nn.Module):
         found = {name: self.quantizer(name) for name in self.sites}
         return {name: quantizer for name, quantizer in found.items() if isinstance(quantizer, AffineQuantizer)}
 
+    def get_extra_state(self) -> Tensor:
+        """What stands at the sites, beside the tensors: kinds and widths of the quantizers (see `state.py`)."""
+        return encode_sites({name: self.quantizer(name) for name in self.sites})
+
+    def set_extra_state(self, state: object) -> None:
+        """Put quantizers as in the saved model at all sites; their bounds are loaded afterwards.
+
+        Called by `load_state_dict`, so that a copy with unset sites takes the state of a calibrated one.
+        Raises: CheckpointError for the state of another model.
+        """
+        channels = {name: len(self.weight(site)) if site.is_weight else 0 for name, site in self.sites.items()}
+        for name, quantizer in decode_sites(state, channels).items():
+            self.set_quantizer(name, quantizer)
+
     def require_calibrated(self) -> None:
         """Raises: CalibrationError if any site has no quantizer (remedy: run a method first)."""
         unset = [name for name in self.sites if isinstance(self.quantizer(name), Unset)]
@@ -107,13 +130,15 @@ def wrap(network: nn.Module, spec: QuantSpec) -> QuantModel:
     ends_of = getattr(network, "first_and_last", None)
     ends = tuple(ends_of()) if callable(ends_of) else ()
     infos: list[SiteInfo] = []
-    for path, module in list(covered(network, spec.coverage)):
+    chosen = choose(network, spec.coverage)
+    for path, module in chosen.covered:
         infos.extend(sites_of(path, module, spec, ends))
         copied.set_submodule(path, _twin(copied.get_submodule(path)))
     for path, module in list(copied.named_modules()):
         if is_attention(module):
             copied.set_submodule(path, QuantAttention(module))
-    return QuantModel(copied, spec, tuple(infos))
+    # New modules are born in training mode, and whoever asks the root for its mode (torch.export) sets all by it.
+    return QuantModel(copied, spec, tuple(infos), chosen.left_float).eval()
 
 
 def _twin(module: nn.Module) -> QuantLayer:
@@ -122,9 +147,9 @@ def _twin(module: nn.Module) -> QuantLayer:
         assert isinstance(twin, QuantLayer)
         return twin
     if isinstance(module, nn.Conv2d):
-        return QuantConv2d(module)
+        return QuantConv2d(module, calls_of(module))
     assert isinstance(module, nn.Linear)
-    return QuantLinear(module, tuple(getattr(module, "parts", ())))
+    return QuantLinear(module, tuple(getattr(module, "parts", ())), calls_of(module))
 
 
 def is_per_channel(model: QuantModel, site: SiteInfo) -> bool:

@@ -6,6 +6,7 @@ A torch function mode sees every call of `torch.matmul`, ``@``, `bmm`, `mm`, `ba
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,37 @@ from torch.overrides import TorchFunctionMode
 
 from intaglio.errors import SpecError
 
-Multiply = Callable[[Tensor, Tensor], Tensor]
-"""A function linear in both of its arguments."""
+
+@dataclass(frozen=True)
+class Multiply:
+    """A function linear in both of its arguments; `equation` is that of an einsum, empty for a matrix product."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    equation: str = ""
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """The product."""
+        return self.function(a, b)
+
+    def summed(self, a: Tensor, b: Tensor) -> int:
+        """How many pairs of values each value of the product sums over.
+
+        >>> Multiply(torch.einsum, "bhid,bhjd->bhij").summed(torch.ones(1, 2, 3, 5), torch.ones(1, 2, 4, 5))
+        5
+        """
+        if not self.equation:
+            return a.shape[-1]
+        left, _, right = self.equation.replace(" ", "").partition("->")
+        sizes: dict[str, int] = {}
+        for indices, operand in zip(left.split(","), (a, b), strict=True):
+            before, _, after = indices.partition("...")
+            sizes |= dict(zip(before, operand.shape, strict=False))
+            sizes |= dict(zip(reversed(after), reversed(operand.shape), strict=False))
+        kept = right if right or "->" in self.equation else {index for index in sizes if left.count(index) == 1}
+        return math.prod(size for index, size in sizes.items() if index not in kept)
+
+
+MATMUL = Multiply(torch.matmul)
 
 
 @dataclass(frozen=True)
@@ -60,7 +90,7 @@ class ProductMode(TorchFunctionMode):
         super().__init__()
         self._on_product = on_product
         self._on_other = on_other
-        self._constants = {tensor.untyped_storage().data_ptr() for tensor in constants}
+        self._constants = {storage_of(tensor) for tensor in constants}
 
     def __torch_function__(
         self,
@@ -80,7 +110,12 @@ class ProductMode(TorchFunctionMode):
         return func(*args, **settings)
 
     def _is_constant(self, tensor: Tensor) -> bool:
-        return tensor.untyped_storage().data_ptr() in self._constants
+        return storage_of(tensor) in self._constants
+
+
+def storage_of(tensor: Tensor) -> int:
+    """A number that two tensors share if and only if they share storage, with data or without (on the meta device)."""
+    return tensor.untyped_storage()._cdata  # type: ignore[no-any-return]
 
 
 def recognise(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Product | None:
@@ -95,13 +130,15 @@ def recognise(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[s
         return None
     if func in _TWO_OPERANDS:
         second = next((kwargs[name] for name in _SECOND if name in kwargs), args[-1] if args else None)
-        found = Product(_TWO_OPERANDS[func], args[0] if args else kwargs["input"], second, torch.matmul)  # type: ignore[arg-type]
+        found = Product(_TWO_OPERANDS[func], args[0] if args else kwargs["input"], second, MATMUL)  # type: ignore[arg-type]
     elif func in (torch.baddbmm, Tensor.baddbmm) and len(args) == 3:
-        found = Product("baddbmm", args[1], args[2], lambda a, b: torch.baddbmm(args[0], a, b, **kwargs))
+        multiply = Multiply(lambda a, b: torch.baddbmm(args[0], a, b, **kwargs))
+        found = Product("baddbmm", args[1], args[2], multiply)
     elif func is torch.einsum and isinstance(args[0], str):
         operands = args[1] if len(args) == 2 else args[1:]
         if len(operands) == 2 and contracts(args[0]):
-            found = Product("einsum", operands[0], operands[1], lambda a, b: torch.einsum(args[0], a, b))
+            multiply = Multiply(lambda a, b: torch.einsum(args[0], a, b), args[0])
+            found = Product("einsum", operands[0], operands[1], multiply)
     both = found is not None and all(isinstance(x, Tensor) and x.is_floating_point() for x in (found.a, found.b))
     return found if both else None
 
@@ -144,8 +181,8 @@ def attention(
     if is_causal:
         attn_mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    scores = multiply(Product("scores", query * factor, key.transpose(-2, -1), torch.matmul))
+    scores = multiply(Product("scores", query * factor, key.transpose(-2, -1), MATMUL))
     if attn_mask is not None:
         floor = float("-inf")
         scores = scores.masked_fill(~attn_mask, floor) if attn_mask.dtype == torch.bool else scores + attn_mask
-    return multiply(Product("context", torch.softmax(scores, dim=-1), value, torch.matmul))
+    return multiply(Product("context", torch.softmax(scores, dim=-1), value, MATMUL))

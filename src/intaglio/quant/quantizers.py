@@ -13,11 +13,18 @@ from torch import Tensor, nn
 
 from intaglio.errors import BoundsError, LoweringError
 from intaglio.quant import affine
+from intaglio.quant.apart import apart
 from intaglio.spec import Bounds, Grid, check_bits
 
 
 class Quantizer(nn.Module):
     """A module that replaces the values of a site by levels; the shape of its input is that of its output."""
+
+    def __call__(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
+        """`forward` and its hooks, none of which is part of the network (see `apart`)."""
+        with apart():
+            levels: Tensor = super().__call__(x)
+        return levels
 
     def forward(self, x: Float[Tensor, ...]) -> Float[Tensor, ...]:
         """The levels that stand for `x`."""

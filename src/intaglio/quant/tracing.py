@@ -6,7 +6,7 @@ Nothing is changed here; the network that results is in `foreign.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -17,13 +17,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.errors import SpecError
+from intaglio.quant.layers import input_role
 from intaglio.quant.products import Product, ProductMode
 
-GELU_MINIMUM = -0.17
-"""The least value of GELU; ReLU, sigmoid and softmax end at 0."""
-
 TAIL_SHARE = 0.1
-"""A tensor is taken as one-sided if it does not reach further below zero than this share of its maximum."""
+"""A tensor is taken as one-sided if it does not reach further below zero than this share of its maximum, and half of
+its values lie no further above its minimum than this share of its range."""
 
 _HIDDEN = (nn.MultiheadAttention, nn.Bilinear, nn.RNNBase, nn.Conv1d, nn.Conv3d, nn.modules.conv._ConvTransposeNd)
 _FUNCTIONAL = {torch.nn.functional.linear: nn.Linear, torch.conv2d: nn.Conv2d}
@@ -50,15 +49,15 @@ class Trace:
     """What one pass showed.
 
     `products` and `convolutions` are in the order of their calls, `calls` counts those of every module, `one_sided`
-    names linears by their input, `batched` has the shapes of outputs whose first axis is the batch, `unseen` names what
-    multiplies by weights and is neither an `nn.Linear` nor an `nn.Conv2d`.
+    has the roles of the one-sided inputs of linears, `batched` the shapes of outputs whose first axis is the batch,
+    `unseen` names what multiplies by weights and is neither an `nn.Linear` nor an `nn.Conv2d`.
     """
 
     scale: int
     products: tuple[PlannedProduct, ...]
     convolutions: tuple[str, ...]
     calls: Counter[str]
-    one_sided: frozenset[str]
+    one_sided: Mapping[str, tuple[str, ...]]
     batched: dict[str, torch.Size]
     unseen: tuple[str, ...]
 
@@ -115,7 +114,7 @@ def trace(network: nn.Module, example: Float[Tensor, "n c h w"]) -> Trace:
         products=tuple(seen.products),
         convolutions=tuple(path for path in seen.calls if isinstance(modules[path], nn.Conv2d)),
         calls=seen.calls,
-        one_sided=frozenset(seen.one_sided),
+        one_sided={path: tuple(roles) for path, roles in seen.one_sided.items()},
         batched=seen.batched,
         unseen=tuple(seen.unseen),
     )
@@ -129,15 +128,15 @@ class _Seen:
         self.products: list[PlannedProduct] = []
         self.numbers: Counter[tuple[str, str]] = Counter()
         self.calls: Counter[str] = Counter()
-        self.one_sided: set[str] = set()
+        self.one_sided: dict[str, list[str]] = {}
         self.batched: dict[str, torch.Size] = {}
         self.unseen: dict[str, None] = {}
 
     def hook(self, path: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def listen(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            self.calls[path] += 1
             if isinstance(module, nn.Linear) and is_one_sided(args[0]):
-                self.one_sided.add(path)
+                self.one_sided.setdefault(path, []).append(input_role(self.calls[path]))
+            self.calls[path] += 1
             if isinstance(output, Tensor) and output.dim() > 2 and len(output) == self.batch:
                 self.batched[path] = output.shape
 
@@ -157,15 +156,18 @@ class _Seen:
 
 
 def is_one_sided(x: Float[Tensor, ...]) -> bool:
-    """Whether a tensor looks like the output of a softmax, ReLU or GELU: bounded below near zero, long above.
+    """Whether a tensor looks like the output of a softmax, ReLU or GELU, or a sum of such: bounded below near zero,
+    where most of its values are, and long above.
 
-    >>> is_one_sided(torch.tensor([-0.1, 3.0])), is_one_sided(torch.tensor([-0.1, 0.3]))
+    >>> is_one_sided(torch.tensor([-0.3, -0.1, 0.0, 8.0])), is_one_sided(torch.tensor([-0.1, 0.3]))
     (True, False)
     """
     if x.numel() == 0:
         return False
     low, high = (float(end) for end in torch.aminmax(x.detach()))
-    return low >= GELU_MINIMUM and -low <= TAIL_SHARE * high
+    if low >= 0.0:
+        return True
+    return -low <= TAIL_SHARE * high and float(x.detach().median()) - low <= TAIL_SHARE * (high - low)
 
 
 def _scale(image: torch.Size, output: object) -> int:

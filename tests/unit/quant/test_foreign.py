@@ -14,6 +14,7 @@ from intaglio.lower import lower
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet, visit_sites
 from intaglio.quant import AffineQuantizer, adopt, wrap, wrap_foreign
+from intaglio.quant.policy import Reason
 from intaglio.spec import Bounds, Coverage, QuantSpec, Shape
 
 FULL, PAPER = QuantSpec(4, 4, Coverage.FULL), QuantSpec(4, 4)
@@ -231,13 +232,56 @@ class Twice(nn.Module):
         return self.last(self.conv(self.conv(x)))
 
 
-def test_a_layer_called_twice_is_refused_unless_left_float() -> None:
-    with pytest.raises(SpecError, match=r"'conv' is called 2 times .* `left_float`"):
-        adopt(Twice(), EXAMPLE)
-    model = wrap(adopt(Twice(), EXAMPLE, left_float=["conv"]), FULL)
+def test_a_layer_called_twice_has_an_input_site_for_each_call_and_one_for_its_weight() -> None:
+    model = wrap_foreign(Twice(), FULL, EXAMPLE)
+    assert [site.name for site in model.sites.values() if "conv" in site.path] == [
+        "network.conv:input",
+        "network.conv:input2",
+        "network.conv:weight",
+    ]
+    first, second = (visit_sites(model, EXAMPLE, lambda site, x: x.clone())[f"network.conv:{role}"] for role in ROLES)
+    assert torch.equal(first, EXAMPLE)
+    layer = model.layer(model.sites["network.conv:weight"])
+    layer.restart()
+    assert torch.equal(second, layer(EXAMPLE))
+    model.set_bounds("network.conv:input2", Bounds(-0.5, 0.5))
+    heard = visit_sites(model, EXAMPLE, lambda site, x: model.quantizer(site.name).forward(x))
+    assert torch.equal(heard["network.conv:input"], EXAMPLE)
+    assert len(heard["network.conv:input2"].unique()) <= 256
+
+
+ROLES = ("input", "input2")
+
+
+class Wavering(Twice):
+    """Calls a layer as often as the picture is bright."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        for _ in range(round(4 * float(x.mean()))):
+            x = self.conv(x)
+        return self.last(x)
+
+
+def test_a_layer_called_more_often_than_in_the_example_is_refused() -> None:
+    model = wrap_foreign(Wavering(), FULL, torch.full((1, 3, 4, 4), 0.5))
+    with pytest.raises(SpecError, match=r"called more than 2 times in this pass.* leave the layer float"):
+        model(torch.ones(1, 3, 4, 4))
+    model(torch.full((1, 3, 4, 4), 0.5))  # a pass that was cut short leaves nothing behind
+
+
+def test_layers_are_left_float_by_path_or_pattern() -> None:
+    model = wrap(adopt(Twice(), EXAMPLE, left_float=["co*"]), FULL)
     assert {site.path for site in model.sites.values()} == {"network.last"}
+    assert [(one.path, one.reason) for one in model.left_float] == [("network.conv", Reason.NAMED)]
     with pytest.raises(SpecError, match="'nothing' is no linear or convolution"):
         adopt(Twice(), EXAMPLE, left_float=["nothing"])
+
+
+def test_evaluation_mode_reaches_everything_new() -> None:
+    model = wrap_foreign(stranger().train(), FULL, EXAMPLE)
+    assert not any(module.training for module in model.modules())
+    model.set_bounds("network.head:input", Bounds(0.0, 1.0))
+    assert not model.quantizer("network.head:input").training
 
 
 class Functional(nn.Module):
