@@ -88,7 +88,7 @@ class QuantLayer(nn.Module):
         """As torch's; a bias that a method gave to a layer without one has somewhere to go."""
         weight, bias = getattr(self, "weight", None), getattr(self, "bias", None)
         if isinstance(weight, Tensor) and bias is None and f"{prefix}bias" in state_dict:
-            self.bias = nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False)
+            self.register_parameter("bias", nn.Parameter(weight.new_zeros(len(weight)), requires_grad=False))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -143,7 +143,7 @@ class QuantConv2d(QuantLayer):
                 f"a convolution pads by {conv.padding_mode!r}/{conv.padding!r}; only numbers of zeros are supported."
             )
         self.weight = conv.weight
-        self.bias: nn.Parameter | None = conv.bias
+        self.bias = conv.bias
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.margins = (conv.padding[1], conv.padding[1], conv.padding[0], conv.padding[0])
 
