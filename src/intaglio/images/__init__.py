@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from intaglio.images.bicubic import downscale, imresize, imresize_float, mod_crop, upscale
-    from intaglio.images.io import MAX_PIXELS, SUFFIXES, list_images, read_image, write_image
+    from intaglio.images.files import MAX_PIXELS
+    from intaglio.images.io import SUFFIXES, list_images, read_image, write_image
     from intaglio.images.scene import test_scene
     from intaglio.images.synthetic import calibration_pictures, dead_leaves
     from intaglio.images.tiles import Span, Tile, apply_tiled, cut, merge, pad_to_multiple, plan_tiles
@@ -38,7 +39,7 @@ __all__ = [
     "write_image",
 ]
 
-_MODULES = ("io", "bicubic", "tiles", "synthetic", "scene")
+_MODULES = ("io", "files", "bicubic", "tiles", "synthetic", "scene")
 
 if not TYPE_CHECKING:  # type checkers take the imports above and would take any name if they saw this
 

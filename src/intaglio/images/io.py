@@ -6,35 +6,30 @@ Other modes are refused with their remedy, never converted silently; resizing an
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from intaglio._atomic import PathLike, write_bytes_atomic
 from intaglio._shapes import UInt8
 from intaglio.errors import DatasetError, ImageError
+from intaglio.images.files import (
+    FORMAT_OF_SUFFIX,
+    MAX_PIXELS,
+    bits_per_sample,
+    decoding,
+    first_line,
+    read_bytes,
+    require_size,
+)
 
-MAX_PIXELS = 8192 * 8192
-"""Largest picture read, in pixels: 192 MiB decoded. Checked against the header, before anything is decoded."""
-
-_FORMAT_OF_SUFFIX = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-}
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
+_FORMAT_OF_SUFFIX = {suffix: form for suffix, form in FORMAT_OF_SUFFIX.items() if form in _FORMATS}
 SUFFIXES = tuple(_FORMAT_OF_SUFFIX)
 """File name endings that can be written, and that `list_images` looks for (in any case)."""
 
-_READ_FORMATS = tuple(dict.fromkeys(_FORMAT_OF_SUFFIX.values()))
 _JPEG_QUALITY = 95
-_TIFF_BITS_PER_SAMPLE = 258
-_PNG_BIT_DEPTH_OFFSET = 24  # signature, chunk length, "IHDR", width, height come before it
 
 _REMEDY_OF_MODE = {
     "L": "8-bit gray; convert it to RGB first",
@@ -56,25 +51,9 @@ def read_image(path: PathLike, *, expand_gray: bool = False) -> UInt8[np.ndarray
     Raises: ImageError when the file is missing, truncated, no picture, larger than `MAX_PIXELS`, animated, or has
     16 bits, transparency, gray or CMYK samples (each with its remedy).
     """
-    try:
-        if Path(path).exists() and not Path(path).is_file():
-            raise ImageError(f"{path} is a folder or a device; name a picture.")
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"There is no picture at {path}; check the path.") from None
-    except OSError as error:
-        raise ImageError(f"Cannot read {path}: {error.strerror}; check its permissions.") from error
-
-    try:
+    data = read_bytes(path)
+    with decoding(path, MAX_PIXELS):
         return _decode(path, data, allow_gray=expand_gray)
-    except ImageError:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise _too_large(path, "it") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is no PNG, JPEG, WebP, TIFF or BMP picture, or is damaged; convert it.") from None
-    except Exception as error:  # damaged files raise whatever their decoder meets first
-        raise ImageError(f"{path} is damaged or truncated ({_line(error)}); fetch it again.") from error
 
 
 def write_image(path: PathLike, image: UInt8[np.ndarray, "h w 3"], *, quality: int | None = None) -> None:
@@ -97,7 +76,7 @@ def write_image(path: PathLike, image: UInt8[np.ndarray, "h w 3"], *, quality: i
         Image.fromarray(np.ascontiguousarray(image)).save(buffer, form, **_encoder_options(form, quality))
     except (OSError, ValueError) as error:
         height, width = image.shape[:2]
-        raise ImageError(f"{form} cannot hold {width} x {height} pixels ({_line(error)}); write .png.") from error
+        raise ImageError(f"{form} cannot hold {width} x {height} pixels ({first_line(error)}); write .png.") from error
     write_bytes_atomic(path, buffer.getvalue())
 
 
@@ -117,14 +96,10 @@ def list_images(folder: PathLike) -> list[Path]:
 
 
 def _decode(path: PathLike, data: bytes, *, allow_gray: bool) -> UInt8[np.ndarray, "h w 3"]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # decoders warn about harmless metadata; what matters is refused below
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        picture = Image.open(io.BytesIO(data), formats=_READ_FORMATS)  # parses the header only
-        if picture.width * picture.height > MAX_PIXELS:
-            raise _too_large(path, f"{picture.width} x {picture.height} pixels")
-        _refuse_unsupported(path, picture, data, allow_gray=allow_gray)
-        return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
+    picture = Image.open(io.BytesIO(data), formats=_FORMATS)  # parses the header only
+    require_size(path, picture.width, picture.height, MAX_PIXELS)
+    _refuse_unsupported(path, picture, data, allow_gray=allow_gray)
+    return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
 def _refuse_unsupported(path: PathLike, picture: Image.Image, data: bytes, *, allow_gray: bool) -> None:
@@ -134,7 +109,7 @@ def _refuse_unsupported(path: PathLike, picture: Image.Image, data: bytes, *, al
         problem = "a sequence of frames or pages; split it into single pictures first"
     elif picture.has_transparency_data:
         problem = "transparent (an alpha channel); flatten it onto a background first"
-    elif (bits := _bits_per_sample(picture, data)) > 8:
+    elif (bits := bits_per_sample(picture, data)) > 8:
         problem = f"stored with {bits} bits per sample; convert it to 8 bits first"
     elif picture.mode == "L" and not allow_gray:
         problem = _REMEDY_OF_MODE["L"]
@@ -142,16 +117,6 @@ def _refuse_unsupported(path: PathLike, picture: Image.Image, data: bytes, *, al
         problem = _REMEDY_OF_MODE.get(picture.mode, f"of mode {picture.mode}; convert it to 8-bit RGB first")
     if problem:
         raise ImageError(f"{path} is {problem}. Only 8-bit RGB is supported.")
-
-
-def _bits_per_sample(picture: Image.Image, data: bytes) -> int:
-    # Pillow decodes 16-bit colour to 8 bits without a word, so its mode says nothing; the file's own header does.
-    if picture.format == "PNG":
-        return data[_PNG_BIT_DEPTH_OFFSET]
-    if picture.format == "TIFF":
-        bits = picture.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)  # type: ignore[attr-defined]
-        return max(bits) if isinstance(bits, tuple) else int(bits)
-    return 8
 
 
 def _encoder_options(form: str, quality: int | None) -> dict[str, int | bool | str]:
@@ -162,12 +127,3 @@ def _encoder_options(form: str, quality: int | None) -> dict[str, int | bool | s
     if form == "WEBP":
         return {"lossless": True, "exact": True} if quality is None else {"quality": quality}
     return {"compression": "tiff_adobe_deflate"} if form == "TIFF" else {}
-
-
-def _too_large(path: PathLike, what: str) -> ImageError:
-    side = int(MAX_PIXELS**0.5)
-    return ImageError(f"{path}: {what} exceeds the limit of {side} x {side} pixels; cut it into parts first.")
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

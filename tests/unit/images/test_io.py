@@ -15,7 +15,7 @@ from intaglio.errors import DatasetError, ImageError, OutputError
 from intaglio.images import SUFFIXES, list_images, read_image, write_image
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
-LOSSLESS = [suffix for suffix in SUFFIXES if not suffix.startswith(".jp")]
+LOSSLESS = [suffix for suffix in SUFFIXES if not suffix.startswith(".j")]
 
 
 def png_header(width: int, height: int) -> bytes:
