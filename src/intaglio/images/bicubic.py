@@ -47,6 +47,19 @@ def imresize_float(image: Float[np.ndarray, "h w *c"], scale: Fraction | int) ->
     return _turned(_resize_rows(_turned(_resize_rows(image, factor)), factor))
 
 
+def resize_to(image: Float[np.ndarray, "h w *c"], height: int, width: int) -> Float[np.ndarray, "{height} {width} *c"]:
+    """As `imresize_float`, to a size: each axis by its own factor, exactly.
+
+    Raises: ImageError for an empty picture or size.
+
+    >>> resize_to(np.array([[0.0, 0.0, 1.0, 1.0]]), 1, 2).round(6).tolist()
+    [[0.054688, 0.945312]]
+    """
+    rows = _check(image, Fraction(height, image.shape[0] or 1))
+    columns = _check(image, Fraction(width, image.shape[1] or 1))
+    return _turned(_resize_rows(_turned(_resize_rows(image, rows)), columns))
+
+
 def downscale(image: UInt8[np.ndarray, "h w *c"], scale: int) -> UInt8[np.ndarray, "H W *c"]:
     """The LR picture of the field's protocol: `image` shrunk by the whole number `scale`.
 

@@ -88,6 +88,8 @@ def bits_per_sample(picture: Image.Image, data: bytes) -> int:
     if picture.format == "TIFF":
         bits = picture.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 1)  # type: ignore[attr-defined]
         return max(bits) if isinstance(bits, tuple) else int(bits)
+    if picture.format == "AVIF" and (box := data.find(b"av1C")) >= 0 and len(data) > box + 6:
+        return 12 if data[box + 6] & 0x20 else 10 if data[box + 6] & 0x40 else 8  # twelve_bit, high_bitdepth
     return 8
 
 
