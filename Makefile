@@ -44,6 +44,7 @@ $(VENV)/.installed-quant: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[quant]'
 	touch $@
 
+$(VENV)/.installed-dev: export INTAGLIO_PROBE = ON
 $(VENV)/.installed-dev: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@ $(VENV)/.installed-quant

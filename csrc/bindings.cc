@@ -15,6 +15,9 @@
 #include "engine/error.h"
 #include "engine/single.h"
 #include "isa/machine.h"
+#if defined(INTAGLIO_PROBE)
+#include "probe/bindings.h"
+#endif
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -24,7 +27,6 @@ namespace {
 
 using Bytes = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
-using MapArray = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using GridTuple = std::tuple<float, float, int, std::vector<std::pair<int, int>>>;  // lower, step, bits, (stride, steps) of each piece
 using PictureArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 
@@ -152,8 +154,10 @@ NB_MODULE(_core, m) {
   nb::class_<Builder>(m, "Builder")
       .def(nb::init<>())
       .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "attrs"_a, "floats"_a, "codes"_a, "sites"_a)
+#if defined(INTAGLIO_PROBE)
       .def("trace_block", [](const Builder& self, size_t op, const std::string& isa, const MapArray& map) { return trace_block(self.specs.at(op), isa, map); },
            "op"_a, "isa"_a, "map"_a)
+#endif
       .def("time_block",
            [](const Builder& self, size_t op, const std::string& isa, const MapArray& map, int repeats) { return time_block(self.specs.at(op), isa, map, repeats); },
            "op"_a, "isa"_a, "map"_a, "repeats"_a);

@@ -32,6 +32,7 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
   using I = typename V::I;
   constexpr int held = Groups ? Groups : 1;
   I q[held];
+#pragma GCC unroll 8
   for (int c = 0; c < Groups; ++c) q[c] = V::load_i(head.q + static_cast<int64_t>(c) * head.stride);
   const F scale = V::set(args.score);
   const float* bias = head.bias;
@@ -60,9 +61,9 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
 // Unnormalised probabilities, a vector of queries for each key, and their sum. The maximum is not subtracted first: scores of real networks are far from
 // the limits of single precision. Where they are not, within(sum) is false and exponentials_below_top is to be taken.
 template <class V, bool Wide, bool Masked, int Groups, class Watch>
-inline typename V::F exponentials(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* out, Watch&& watch) {
+inline typename V::F exponentials(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, float* out, const Watch& watch) {
   typename V::F sum = V::set(0.0f);
-  head_scores<V, Wide, Masked, Groups>(args, head, window, groups, watch, [&](int t, typename V::F s) {
+  head_scores<V, Wide, Masked, Groups>(args, head, shape.window, shape.head_groups, watch, [&](int t, typename V::F s) {
     const typename V::F e = V::exp2_quick(s);
     V::store(out + t * V::lanes, e);
     sum = V::add(sum, e);
@@ -76,22 +77,39 @@ inline bool within(typename V::F sum) {
   return V::all_at_most_zero(V::sub(sum, V::set(0x1p120f))) && V::all_at_most_zero(V::sub(V::set(0x1p-60f), sum));
 }
 
-// The same for any scores.
-template <class V, bool Wide, bool Masked, int Groups, class Watch>
-inline typename V::F exponentials_below_top(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, float* out, Watch&& watch) {
+// The same for any scores. Taken too seldom to be worth a version for each number of groups.
+template <class V, bool Wide, bool Masked, class Watch>
+inline typename V::F exponentials_below_top(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, float* out, const Watch& watch) {
   using F = typename V::F;
   F top = V::set(never);
-  head_scores<V, Wide, Masked, Groups>(args, head, window, groups, watch, [&](int t, F s) {
+  head_scores<V, Wide, Masked, 0>(args, head, shape.window, shape.head_groups, watch, [&](int t, F s) {
     V::store(out + t * V::lanes, s);
     top = V::max(top, s);
   });
   F sum = V::set(0.0f);
-  for (int t = 0; t < window * window; ++t) {
+  for (int t = 0; t < shape.tokens; ++t) {
     const F e = V::exp2_quick(V::sub(V::load(out + t * V::lanes), top));
     V::store(out + t * V::lanes, e);
     sum = V::add(sum, e);
   }
   return sum;
+}
+
+// Whichever of the two these scores need, for the numbers of groups that networks have. Not inlined: it is the largest part of a block, and blocks with
+// and without pieces share it.
+template <class V, bool Wide, bool Masked, class Watch>
+__attribute__((noinline)) typename V::F exponentials_of(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, float* out, const Watch& watch) {
+  const auto quick = [&] {
+    switch (shape.head_groups) {
+      case 2: return exponentials<V, Wide, Masked, 2>(args, head, shape, out, watch);
+      case 3: return exponentials<V, Wide, Masked, 3>(args, head, shape, out, watch);
+      case 8: return exponentials<V, Wide, Masked, 8>(args, head, shape, out, watch);
+      default: return exponentials<V, Wide, Masked, 0>(args, head, shape, out, watch);
+    }
+  };
+  const typename V::F sum = quick();
+  if (within<V>(sum)) [[likely]] return sum;
+  return exponentials_below_top<V, Wide, Masked>(args, head, shape, out, watch);
 }
 
 // Codes of the attention map as words of four keys; returns their sums. Word (set, i) holds the keys (4 * set + b) * lanes + i, b < 4:
@@ -119,7 +137,7 @@ inline typename V::F map_codes(const AttentionArgs& args, const float* scores, i
 
 // Channels c .. c + M of the context, as codes of proj.input, written as words of four channels.
 template <class V, bool Wide, int M, class Watch>
-inline void context_channels(const AttentionArgs& args, const HeadView<V>& head, int c, const int32_t* words, typename V::F map_sums, int32_t* out,
+inline void context_channels(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int c, const int32_t* words, typename V::F map_sums, int32_t* out,
                              int out_stride, Watch&& watch) {
   using F = typename V::F;
   using I = typename V::I;
@@ -155,7 +173,7 @@ inline void context_channels(const AttentionArgs& args, const HeadView<V>& head,
 
 // All channels of a head, as many at a time as there are registers.
 template <class V, bool Wide, class Watch>
-inline void head_context(const AttentionArgs& args, const HeadView<V>& head, int head_dim, const int32_t* words, typename V::F map_sums, int32_t* out,
+inline void head_context(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int head_dim, const int32_t* words, typename V::F map_sums, int32_t* out,
                          int out_stride, Watch&& watch) {
   int c = 0;
 #define INTAGLIO_CHANNELS(count) context_channels<V, Wide, count>(args, head, c, words, map_sums, out, out_stride, watch), c += count

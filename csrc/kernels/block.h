@@ -47,12 +47,9 @@ struct BlockRun {
     load_window(here, x, padded);
     watch.lap(Phase::load);
     project_inputs();
-    if (here.masked()) {
-      here.regions(region);
-      attend<true>();
-    } else {
-      attend<false>();
-    }
+    const bool masked = here.masked();
+    if (masked) here.regions(region);
+    attend(masked);
     watch.codes(Site::proj_input, context, shape.dim, shape.head_dim);
     add_linear(args.proj, context, Sum::proj);
     watch.lap(Phase::proj);
@@ -140,14 +137,13 @@ struct BlockRun {
   }
 
   // Steps 3 and 4.
-  template <bool Masked>
-  void attend() {
+  void attend(bool masked) {
     for (int h = 0; h < shape.heads; ++h) {
-      for (int g = 0; g * V::lanes < shape.tokens; ++g) attend_head<Masked>(h, g);
+      for (int g = 0; g * V::lanes < shape.tokens; ++g) attend_head(h, g, masked);
     }
   }
 
-  HeadView<V> head_view(int h, int g) const {
+  HeadView<simd::Plain<V>> head_view(int h, int g) const {
     const int64_t group = static_cast<int64_t>(h) * shape.head_groups * padded;
     return {q + group + g * V::lanes,
             k + group,
@@ -161,9 +157,11 @@ struct BlockRun {
   }
 
   // Codes of the attention map of one vector of queries; returns their sums.
-  template <bool Masked>
-  F attention_map(int h, int g, const HeadView<V>& head, int32_t* words) {
-    const F sum = exponentials_of<Masked>(head, [&](int key, I acc) { watch.score(h, g, key, acc); });
+  F attention_map(int h, int g, const HeadView<simd::Plain<V>>& head, bool masked, int32_t* words) {
+    using Scores = simd::Plain<V>;
+    const auto see = watch.scores(h, g);
+    const F sum = masked ? exponentials_of<Scores, Wide, true>(args.attention, head, shape, scores, see)
+                         : exponentials_of<Scores, Wide, false>(args.attention, head, shape, scores, see);
     for (int t = shape.tokens; t < padded; ++t) V::store(scores + t * V::lanes, V::set(never));
     watch.lap(Phase::scores);
     const F map_sums = map_codes<V>(args.attention, scores, padded, sum, words);
@@ -174,30 +172,12 @@ struct BlockRun {
 
   int32_t* context_of(int h, int g) const { return context + static_cast<int64_t>(h) * shape.head_groups * padded + g * V::lanes; }
 
-  template <bool Masked>
-  void attend_head(int h, int g) {
-    const HeadView<V> head = head_view(h, g);
-    const F map_sums = attention_map<Masked>(h, g, head, map_words);
+  void attend_head(int h, int g, bool masked) {
+    const HeadView<simd::Plain<V>> head = head_view(h, g);
+    const F map_sums = attention_map(h, g, head, masked, map_words);
     auto see = [&](int c, I acc) { watch.sum(Sum::context, h * shape.head_dim + c, shape.dim, g, acc); };
     head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, context_of(h, g), padded, see);
     watch.lap(Phase::context);
-  }
-
-  template <bool Masked, class See>
-  F exponentials_of(const HeadView<V>& head, See&& see) {
-    switch (shape.head_groups) {
-      case 2: return exponentials_of_groups<Masked, 2>(head, see);
-      case 3: return exponentials_of_groups<Masked, 3>(head, see);
-      case 8: return exponentials_of_groups<Masked, 8>(head, see);
-      default: return exponentials_of_groups<Masked, 0>(head, see);
-    }
-  }
-
-  template <bool Masked, int Groups, class See>
-  F exponentials_of_groups(const HeadView<V>& head, See&& see) {
-    const F sum = exponentials<V, Wide, Masked, Groups>(args.attention, head, shape.window, shape.head_groups, scores, see);
-    if (within<V>(sum)) [[likely]] return sum;
-    return exponentials_below_top<V, Wide, Masked, Groups>(args.attention, head, shape.window, shape.head_groups, scores, see);
   }
 
   // x += layer(codes): a residual branch ends.
@@ -247,27 +227,22 @@ void run_windows(const WindowBlockArgs& args) {
   if constexpr (V::has_tiles) V::tiles_end();
 }
 
-template <class V, bool Wide>
-void watch_windows(const WindowBlockArgs& args) {
-  if (args.trace) {
-    run_windows<V, Wide, Recorder<V>>(args);
-  } else if (args.ticks) {
-    run_windows<V, Wide, Timer<V>>(args);
-  } else {
-    run_windows<V, Wide, Silent<V>>(args);
+// A Watch of its own is for probes alone (probe/recorder.h).
+template <class V, template <class> class Watch>
+void window_block_watched(const WindowBlockArgs& args) {
+  if (args.pieced) return run_windows<simd::Pieced<V>, V::needs_wide, Watch<V>>(args);
+  if constexpr (V::needs_wide) {
+    if (args.wide) return run_windows<V, true, Watch<V>>(args);
   }
+  if constexpr (V::has_pairs) {
+    if (args.narrow) return run_windows<simd::Pairs<V>, false, Watch<V>>(args);
+  }
+  run_windows<V, false, Watch<V>>(args);
 }
 
 template <class V>
 void window_block(const WindowBlockArgs& args) {
-  if (args.pieced) return watch_windows<simd::Pieced<V>, V::needs_wide>(args);
-  if constexpr (V::needs_wide) {
-    if (args.wide) return watch_windows<V, true>(args);
-  }
-  if constexpr (V::has_pairs) {
-    if (args.narrow) return watch_windows<simd::Pairs<V>, false>(args);
-  }
-  watch_windows<V, false>(args);
+  window_block_watched<V, Timer>(args);
 }
 
 }  // namespace intaglio::kernels

@@ -82,8 +82,8 @@ struct WindowBlockArgs {
   int64_t height, width;
   int64_t first, last;
   std::byte* scratch;  // block_scratch_bytes(shape, lanes)
-  PhaseTicks* ticks;   // either may be null, one must be
-  BlockTrace* trace;
+  PhaseTicks* ticks;   // may be null
+  BlockTrace* trace;   // for probes (probe/traced.h); nothing else looks at it
 };
 
 }  // namespace intaglio

@@ -1,4 +1,4 @@
-// What may be watched inside a block: time by phase, and the codes and integer sums of every site. Null in ordinary runs.
+// What may be watched inside a block: time by phase, by whoever asks for it; the codes and integer sums of every site, by probes.
 #pragma once
 
 #include <cstdint>

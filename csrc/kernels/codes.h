@@ -22,11 +22,24 @@ inline typename V::F on_pieces(typename V::F value, const CodePieces& pieces) {
 
 // Codes of four channels as one word a lane: rounded half to even, clamped to the range.
 template <class V>
+inline typename V::I pack_even_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, const CodeRange& range) {
+  return V::min_bytes(V::pack4(V::round(a), V::round(b), V::round(c), V::round(d)), V::set_i(range.top));
+}
+
+// The same on grids that have pieces. Not inlined: it is long, and is called from every epilogue.
+template <class V>
+__attribute__((noinline)) typename V::I pack_pieced_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, const CodeRange& range) {
+  const CodePieces& pieces = range.pieces;
+  return pack_even_codes<V>(on_pieces<V>(a, pieces), on_pieces<V>(b, pieces), on_pieces<V>(c, pieces), on_pieces<V>(d, pieces), range);
+}
+
+template <class V>
 inline typename V::I pack_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, const CodeRange& range) {
   if constexpr (simd::is_pieced<V>) {
-    a = on_pieces<V>(a, range.pieces), b = on_pieces<V>(b, range.pieces), c = on_pieces<V>(c, range.pieces), d = on_pieces<V>(d, range.pieces);
+    return pack_pieced_codes<V>(a, b, c, d, range);
+  } else {
+    return pack_even_codes<V>(a, b, c, d, range);
   }
-  return V::min_bytes(V::pack4(V::round(a), V::round(b), V::round(c), V::round(d)), V::set_i(range.top));
 }
 
 template <class V>

@@ -51,11 +51,10 @@ inline void conv_codes_of(const ConvCodesArgs& args) {
 
 template <class V>
 void conv_codes(const ConvCodesArgs& args) {
-  if (args.wide) {
-    conv_codes_of<V, true>(args);
-  } else {
-    conv_codes_of<V, false>(args);
+  if constexpr (V::needs_wide) {
+    if (args.wide) return conv_codes_of<V, true>(args);
   }
+  conv_codes_of<V, false>(args);
 }
 
 }  // namespace intaglio::kernels

@@ -40,6 +40,7 @@ inline void for_each_vector(const ConvTile& tile, int64_t channel, int64_t y, in
   }
   for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) {
     typename V::F x[Channels];
+#pragma GCC unroll 4
     for (int c = 0; c < Channels; ++c) x[c] = fetch<V>(rows[c], tile.w, at + i * tile.geometry.stride, tile.geometry.stride);
     pack(i, x);
   }
@@ -69,6 +70,7 @@ inline void pack_code_vectors(const ConvTile& tile, const CodeGrid& grid) {
       const int64_t channels = tile.geometry.in - 4 * group;
       for_each_vector<V, 4>(tile, 4 * group, y, at, [&](int64_t i, const F(&x)[4]) {
         I code[4];
+#pragma GCC unroll 4
         for (int c = 0; c < 4; ++c) {
           const F value = V::mul(V::sub(x[c], lower), inverse);
           if constexpr (simd::is_pieced<V>) {

@@ -52,21 +52,28 @@ template <class V, class Term, class Finish, int M, int T>
 inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
                           const Finish& finish) {
   typename Term::Sum sum[M][T];
+#pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
     for (int t = 0; t < T; ++t) sum[m][t] = Term::zero();
   }
   const int count = tile.geometry.taps();
   for (int group = 0; group < tile.groups; ++group, field += tile.band.pitch) {
     for (int tap = 0; tap < count; ++tap, weights += M) {
       typename Term::Sum pixels[T];
+#pragma GCC unroll 4
       for (int t = 0; t < T; ++t) pixels[t] = Term::load(field + taps.at[tap] + t * V::lanes);
+#pragma GCC unroll 6
       for (int m = 0; m < M; ++m) {
         const auto weight = Term::broadcast(weights[m]);
+#pragma GCC unroll 4
         for (int t = 0; t < T; ++t) sum[m][t] = Term::multiply(sum[m][t], pixels[t], weight);
       }
     }
   }
+#pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
     for (int t = 0; t < T; ++t) finish(m, t, sum[m][t]);
   }
 }

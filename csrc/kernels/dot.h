@@ -28,11 +28,10 @@ void dot_tile_sums(const DotTileArgs& args) {
 
 template <class V>
 void dot_tile(const DotTileArgs& args) {
-  if (args.wide) {
-    dot_tile_sums<V, true>(args);
-  } else {
-    dot_tile_sums<V, false>(args);
+  if constexpr (V::needs_wide) {
+    if (args.wide) return dot_tile_sums<V, true>(args);
   }
+  dot_tile_sums<V, false>(args);
 }
 
 }  // namespace intaglio::kernels

@@ -17,6 +17,7 @@ template <class V>
 inline Moments<V> moments(const float* x, int dim, int padded, float eps) {
   using F = typename V::F;
   F sum[4], square[4];
+#pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) sum[j] = square[j] = V::set(0.0f);
   for (int c = 0; c < dim; ++c) {
 #pragma GCC unroll 4
@@ -24,6 +25,7 @@ inline Moments<V> moments(const float* x, int dim, int padded, float eps) {
   }
   const F share = V::set(1.0f / static_cast<float>(dim));
   F mean[4];
+#pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) mean[j] = V::mul(sum[j], share);
   for (int c = 0; c < dim; ++c) {
 #pragma GCC unroll 4
@@ -33,6 +35,7 @@ inline Moments<V> moments(const float* x, int dim, int padded, float eps) {
     }
   }
   Moments<V> result;
+#pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     result.scale[j] = V::div(V::set(1.0f), V::sqrt(V::fma(square[j], share, V::set(eps))));
     result.offset[j] = V::sub(V::set(0.0f), V::mul(mean[j], result.scale[j]));

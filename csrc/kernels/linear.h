@@ -12,6 +12,7 @@ inline void row_sums(const int32_t* codes, int groups, int32_t last_ones, int to
   using I = typename V::I;
   for (int g = 0; g < token_groups; g += 4) {
     I acc[4];
+#pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) acc[j] = V::set_i(0);
     for (int k = 0; k < groups; ++k) {
       const I ones = V::set_i(k + 1 < groups ? byte_ones<V> : last_ones);
@@ -20,6 +21,7 @@ inline void row_sums(const int32_t* codes, int groups, int32_t last_ones, int to
         acc[j] = V::template dot4<false>(acc[j], V::load_i(codes + (static_cast<int64_t>(k) * token_groups + g + j) * V::lanes), ones);
       }
     }
+#pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) V::store(sums + (g + j) * V::lanes, V::convert(V::total(acc[j])));
   }
 }
@@ -99,6 +101,7 @@ inline void linear_tiles(const LinearArgs& layer, const int32_t* codes, int toke
   alignas(64) int32_t products[2][16 * 64];
   for (int g = 0; g < token_groups; g += 4) {
     typename V::F rows[4];
+#pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) rows[j] = V::load(sums + (g + j) * V::lanes);
     matrix_product<V>(layer.tiles, codes + g * V::lanes, stride, chunks, products[0]);
     for (int first = 0; first < layer.outputs; first += 16) {
@@ -121,9 +124,10 @@ inline void linear_tiles(const LinearArgs& layer, const int32_t* codes, int toke
   }
 }
 
-// Calls epilogue(n, g, y) with y[m][j] the outputs n + m of token vectors g + j, and watch.sum with the integers they come from.
+// Calls epilogue(n, g, y) with y[m][j] the outputs n + m of token vectors g + j, and watch with the integers they come from. A function of its own: among
+// the variables of a whole block, the sums of a tile do not always get all of the registers (9 % of the time of a block with AVX2).
 template <class V, bool Wide, int M, int N, class Watch, class Epilogue>
-inline void linear(const LinearArgs& layer, const int32_t* codes, int token_groups, float* sums, Watch&& watch, Epilogue&& epilogue) {
+__attribute__((noinline)) void linear(const LinearArgs& layer, const int32_t* codes, int token_groups, float* sums, Watch&& watch, Epilogue&& epilogue) {
   using F = typename V::F;
   row_sums<V>(codes, layer.groups, layer.last_ones, token_groups, sums);
   if constexpr (V::has_tiles) {
@@ -132,6 +136,7 @@ inline void linear(const LinearArgs& layer, const int32_t* codes, int token_grou
   }
   for (int g = 0; g < token_groups; g += N) {
     F rows[N];
+#pragma GCC unroll 4
     for (int j = 0; j < N; ++j) rows[j] = V::load(sums + (g + j) * V::lanes);
     for (int n = 0; n < layer.outputs; n += M) {
       typename V::I acc[M][N];

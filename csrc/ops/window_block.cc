@@ -161,11 +161,15 @@ Workspace WindowBlock::workspace(const Operands&) const { return {block_scratch(
 
 int64_t WindowBlock::windows(const Map& map) const { return (map.shape.h / shape_.window) * (map.shape.w / shape_.window); }
 
-void WindowBlock::run_windows(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks, BlockTrace* trace) const {
+WindowBlockArgs WindowBlock::arguments(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks) const {
   WindowBlockArgs args = args_;
   args.map = map.data, args.plane = map.plane, args.height = map.shape.h, args.width = map.shape.w;
-  args.first = first, args.last = last, args.scratch = scratch, args.ticks = ticks, args.trace = trace;
-  kernels_.window_block(args);
+  args.first = first, args.last = last, args.scratch = scratch, args.ticks = ticks;
+  return args;
+}
+
+void WindowBlock::run_windows(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks) const {
+  kernels_.window_block(arguments(map, first, last, scratch, ticks));
 }
 
 void WindowBlock::run(const Context& context) const {
@@ -176,7 +180,7 @@ void WindowBlock::run(const Context& context) const {
       for (int64_t c = begin; c < end; ++c) std::copy_n(in.channel(c), pixels, out.channel(c));
     });
   }
-  context.pool.run(windows(out), [&](int thread, int64_t begin, int64_t end) { run_windows(out, begin, end, context.scratch(thread), nullptr, nullptr); });
+  context.pool.run(windows(out), [&](int thread, int64_t begin, int64_t end) { run_windows(out, begin, end, context.scratch(thread), nullptr); });
 }
 
 std::unique_ptr<Op> make_window_block(const OpSpec& spec, const KernelTable& kernels) { return std::make_unique<WindowBlock>(spec, kernels); }

@@ -20,8 +20,9 @@ class WindowBlock final : public Op {
 
   const BlockShape& block_shape() const { return shape_; }
   int64_t windows(const Map& map) const;
-  // Windows [first, last) of the map, on one thread. `ticks` or `trace` may be given, not both.
-  void run_windows(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks, BlockTrace* trace) const;
+  // What the kernel is called with for the windows [first, last) of the map, on one thread; `ticks` may be null.
+  WindowBlockArgs arguments(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks) const;
+  void run_windows(const Map& map, int64_t first, int64_t last, std::byte* scratch, PhaseTicks* ticks) const;
 
  private:
   struct Norm {

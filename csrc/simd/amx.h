@@ -2,12 +2,12 @@
 // operand: one row is one group of channels of 16 tokens.
 #pragma once
 
-#include "simd/avx512bf16.h"
+#include "simd/avx512vnni.h"
 
 namespace intaglio::simd {
 
 // The tile instructions are written out: intrinsics take no template arguments, and do not tell the compiler that they read and write memory.
-struct Amx : Avx512Bf16 {
+struct Amx : Avx512Vnni {
   static constexpr bool has_tiles = true;
   static constexpr int tile_rows = 16;
 
@@ -49,6 +49,12 @@ struct Amx : Avx512Bf16 {
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(Acc), "i"(A), "i"(B));
   }
 
+  // Lane i of the result holds bf16(low[i]) | bf16(high[i]) << 16, rounded half to even.
+  static I pack2_bf16(F low, F high) {
+    const __m512i a = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(low)));
+    const __m512i b = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(high)));
+    return _mm512_or_si512(a, _mm512_slli_epi32(b, 16));
+  }
   // low and high as pairs of bfloat16, and pairs of what that leaves out.
   static void split_bf16(F low, F high, I& head, I& rest) {
     head = pack2_bf16(low, high);

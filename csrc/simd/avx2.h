@@ -16,7 +16,6 @@ struct Avx2 {
   static constexpr bool needs_wide = true;
   static constexpr bool has_pairs = true;    // 16-bit sums of byte products are cheaper than dot4
   static constexpr bool has_tiles = false;
-  static constexpr bool has_bf16 = false;
   using Guard = FlushSubnormals;  // held while a kernel computes exponentials
   using F = __m256;
   using I = __m256i;
@@ -29,10 +28,6 @@ struct Avx2 {
   static void store_i(void* p, I a) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
   static F load_first(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static void store_first(float* p, F a, int n) { _mm256_maskstore_ps(p, first(n), a); }
-  static void store_bytes(void* p, I a) {
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-    _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(words, words));
-  }
 
   static F add(F a, F b) { return _mm256_add_ps(a, b); }
   static F sub(F a, F b) { return _mm256_sub_ps(a, b); }

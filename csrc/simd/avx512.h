@@ -16,7 +16,6 @@ struct Avx512 {
   static constexpr bool needs_wide = true;
   static constexpr bool has_pairs = true;    // 16-bit sums of byte products are cheaper than dot4
   static constexpr bool has_tiles = false;
-  static constexpr bool has_bf16 = false;
   using Guard = FlushSubnormals;  // held while a kernel computes exponentials
   using F = __m512;
   using I = __m512i;
@@ -29,17 +28,6 @@ struct Avx512 {
   static void store_i(void* p, I a) { _mm512_storeu_si512(p, a); }
   static F load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store_first(float* p, F a, int n) { _mm512_mask_storeu_ps(p, first(n), a); }
-  static void store_bytes(void* p, I a) {
-    _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512())));
-  }
-  // Two rows of 8 floats in one vector.
-  static F load_halves(const float* low, const float* high) {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
-  }
-  static void store_halves(float* low, float* high, F a) {
-    _mm256_storeu_ps(low, _mm512_castps512_ps256(a));
-    _mm256_storeu_ps(high, _mm512_extractf32x8_ps(a, 1));
-  }
 
   static F add(F a, F b) { return _mm512_add_ps(a, b); }
   static F sub(F a, F b) { return _mm512_sub_ps(a, b); }

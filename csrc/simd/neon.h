@@ -14,7 +14,6 @@ struct Neon {
   static constexpr bool needs_wide = false;
   static constexpr bool has_pairs = false;
   static constexpr bool has_tiles = false;
-  static constexpr bool has_bf16 = false;
   struct Guard {};  // subnormal numbers cost nothing extra
   using F = float32x4_t;
   using I = int32x4_t;
@@ -34,11 +33,6 @@ struct Neon {
     float lane[4];
     vst1q_f32(lane, a);
     for (int i = 0; i < n; ++i) p[i] = lane[i];
-  }
-  static void store_bytes(void* p, I a) {
-    const int16x4_t words = vqmovn_s32(a);
-    const uint8x8_t bytes = vqmovun_s16(vcombine_s16(words, words));
-    vst1_lane_u32(static_cast<uint32_t*>(p), vreinterpret_u32_u8(bytes), 0);
   }
 
   static F add(F a, F b) { return vaddq_f32(a, b); }

@@ -22,7 +22,6 @@ struct Portable {
   static constexpr bool needs_wide = false;
   static constexpr bool has_pairs = false;
   static constexpr bool has_tiles = false;
-  static constexpr bool has_bf16 = false;
   struct Guard {};  // nothing to hold while exponentials are computed: exp2 gives no subnormal numbers
   struct F {
     float v[4];
@@ -50,12 +49,6 @@ struct Portable {
   static F load_first(const float* p, int n) { INTAGLIO_LANES(F, i < n ? p[i] : 0.0f); }
   static void store_first(float* p, F a, int n) {
     for (int i = 0; i < n; ++i) p[i] = a.v[i];
-  }
-  // Clamped to 0..255, one byte a lane.
-  static void store_bytes(void* p, I a) {
-    uint8_t r[4];
-    for (int i = 0; i < 4; ++i) r[i] = byte(a.v[i]);
-    std::memcpy(p, r, sizeof r);
   }
 
   static F add(F a, F b) { INTAGLIO_LANES(F, a.v[i] + b.v[i]); }

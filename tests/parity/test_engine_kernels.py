@@ -33,7 +33,6 @@ FLAGS = {
     "avx512": {"avx512f", "avx512bw", "avx512vl", "avx512dq"},
     "avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"},
     "amx": {"avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"},
-    "avx512bf16": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512_bf16"},
 }
 """What the operating system calls the features that each instruction set needs."""
 
