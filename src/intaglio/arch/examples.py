@@ -15,8 +15,10 @@ from torch import nn
 from intaglio.arch.compact import CompactConfig
 from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
+from intaglio.arch.hit import HiTConfig
 from intaglio.arch.msrresnet import MSRResNetConfig
 from intaglio.arch.network import SRNetwork
+from intaglio.arch.ngswin import NGswinConfig
 from intaglio.arch.rcan import RCANConfig
 from intaglio.arch.registry import find
 from intaglio.arch.rlfn import RLFNConfig
@@ -28,6 +30,10 @@ SMALL: Mapping[str, Any] = MappingProxyType(
     {
         "SwinIR": SwinIRConfig(scale=2, embed_dim=12, depths=(2,), heads=(2,), window=4, mlp_hidden=24),
         "DAT": DATConfig(scale=2, embed_dim=32, depths=(3,), heads=(2,), split=(2, 4), mlp_hidden=24),
+        "HiT-SR": HiTConfig(
+            scale=2, embed_dim=16, depths=(3,), heads=(2,), base_window=(2, 2), ratios=(0.5, 1.0, 2.0), mlp_hidden=24
+        ),
+        "NGswin": NGswinConfig(scale=2, embed_dim=16, depths=(2, 1, 1, 2), heads=(2, 1, 1, 2), window=2, mlp_hidden=24),
         "EDSR": EDSRConfig(scale=4, features=8, blocks=2, res_scale=0.5),
         "RCAN": RCANConfig(scale=2, features=8, groups=2, blocks=1, squeezed=2),
         "RLFN": RLFNConfig(scale=2, features=8, mid_features=6, attention_features=4, blocks=2),

@@ -75,3 +75,14 @@ class TransformerFrame(SRNetwork):
 
     def first_and_last(self) -> tuple[str, str]:
         return "conv_first", last_convolution(self.config.upsampler)
+
+
+class PatchEmbed(nn.Module):
+    """Normalisation of tokens; a patch is one pixel. Shapes: (N, H, W, C) to the same."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Float[Tensor, "n h w dim"]) -> Float[Tensor, "n h w dim"]:
+        return self.norm(x)

@@ -5,13 +5,15 @@ A new architecture adds its line here; its entry is written beside its network.
 
 from __future__ import annotations
 
-from intaglio.arch import compact, dat_entry, edsr, msrresnet, rcan, rlfn, rrdbnet, srresnet, swinir_entry
+from intaglio.arch import compact, dat_entry, edsr, hit, msrresnet, ngswin, rcan, rlfn, rrdbnet, srresnet, swinir_entry
 from intaglio.arch.entry import Entry, State
 from intaglio.errors import CheckpointError
 
 REGISTRY: tuple[Entry, ...] = (
     swinir_entry.ENTRY,
     dat_entry.ENTRY,
+    hit.ENTRY,
+    ngswin.ENTRY,
     edsr.ENTRY,
     rcan.ENTRY,
     rlfn.ENTRY,

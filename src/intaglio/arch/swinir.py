@@ -13,7 +13,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from intaglio.arch.frame import TransformerFrame
+from intaglio.arch.frame import PatchEmbed, TransformerFrame
 from intaglio.arch.reconstruction import FEATURES, ResidualConv, Upsampler, residual_conv
 from intaglio.arch.swin_block import SwinBlock
 from intaglio.arch.windows import shift_mask
@@ -111,17 +111,6 @@ class SwinIR(TransformerFrame):
         ]
         pairs = (("norm1", "attn.qkv"), ("norm2", "mlp.fc1"))
         return tuple((f"{block}.{norm}", f"{block}.{reader}") for block in blocks for norm, reader in pairs)
-
-
-class PatchEmbed(nn.Module):
-    """Normalisation of tokens; a patch is one pixel. Shapes: (N, H, W, C) to the same."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(dim)
-
-    def forward(self, x: Float[Tensor, "n h w dim"]) -> Float[Tensor, "n h w dim"]:
-        return self.norm(x)
 
 
 class SwinGroup(nn.Module):

@@ -5,6 +5,7 @@ A new architecture adds a strategy for its configuration to `CONFIGS`; the rest 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import pytest
@@ -19,7 +20,10 @@ from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.entry import Entry
 from intaglio.arch.files import PREFIXES, WRAPPERS
+from intaglio.arch.hit import HiTConfig
+from intaglio.arch.hit_blocks import Form
 from intaglio.arch.msrresnet import MSRResNetConfig
+from intaglio.arch.ngswin import NGswinConfig
 from intaglio.arch.rcan import RCANConfig
 from intaglio.arch.reconstruction import ResidualConv, Upsampler
 from intaglio.arch.rlfn import RLFNConfig
@@ -75,6 +79,40 @@ def dat_fields(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
+@st.composite
+def hit_fields(draw: st.DrawFn) -> dict[str, object]:
+    groups = draw(st.integers(1, 2))
+    upsampler = draw(st.sampled_from(Upsampler))
+    depth = draw(st.integers(1, 3))
+    return {
+        "scale": draw(st.sampled_from((2, 4)) if upsampler is Upsampler.NEAREST_CONV else SCALE),
+        "in_channels": draw(CHANNELS),
+        "embed_dim": draw(st.sampled_from((16, 24))),
+        "depths": (depth,) * groups,
+        "heads": draw(st.tuples(*[st.sampled_from((1, 2))] * groups)),
+        "base_window": draw(st.sampled_from(((2, 2), (2, 4)))),
+        "ratios": draw(st.tuples(*[st.sampled_from((0.5, 1.0, 2.0, 3.0))] * depth)),
+        "mlp_hidden": draw(WIDTH),
+        "upsampler": upsampler,
+        "residual": draw(st.sampled_from(ResidualConv)),
+        "features": HiTConfig.features if upsampler is Upsampler.DIRECT else draw(WIDTH),
+        "form": draw(st.sampled_from(Form)),
+    }
+
+
+ngswin_fields = st.fixed_dictionaries(
+    {
+        "scale": st.sampled_from((2, 3, 4)),
+        "embed_dim": st.sampled_from((16, 32)),
+        "depths": st.tuples(*[st.integers(1, 2)] * 4),
+        "heads": st.tuples(*[st.sampled_from((1, 2, 3))] * 4),
+        "window": st.integers(2, 3),
+        "mlp_hidden": WIDTH,
+        "qkv_bias": st.booleans(),
+    }
+)
+
+
 def fields(**of: st.SearchStrategy) -> st.SearchStrategy[dict[str, object]]:
     return st.fixed_dictionaries({"scale": SCALE, "in_channels": CHANNELS, "features": WIDTH, "blocks": DEPTH, **of})
 
@@ -102,6 +140,8 @@ large_edsr_fields = fields(features=st.just(256), blocks=st.just(1), scale=st.ju
 CONFIGS: dict[str, tuple[type, st.SearchStrategy[dict[str, object]]]] = {
     "SwinIR": (SwinIRConfig, swinir_fields()),
     "DAT": (DATConfig, dat_fields()),
+    "HiT-SR": (HiTConfig, hit_fields()),
+    "NGswin": (NGswinConfig, ngswin_fields),
     "EDSR": (
         EDSRConfig,
         fields() | fields(scale=st.just(2), features=st.just(256), blocks=st.just(1), res_scale=st.just(0.1)),
@@ -141,6 +181,12 @@ def wrapped(state: Mapping[str, Tensor], data: st.DataObject) -> Mapping[str, ob
     return content
 
 
+def told(network: SRNetwork) -> dict[str, object]:
+    """What no tensor tells, as a user would give it."""
+    asked = (field.name for field in dataclasses.fields(network.config) if "asked" in field.metadata)  # type: ignore[arg-type]
+    return {name: getattr(network.config, name) for name in asked}
+
+
 def test_every_architecture_has_a_strategy() -> None:
     assert set(CONFIGS) == {entry.name for entry in REGISTRY}
 
@@ -150,7 +196,7 @@ def test_every_architecture_has_a_strategy() -> None:
 @given(data=st.data())
 def test_checkpoint_gives_back_configuration_and_output(entry: Entry, data: st.DataObject) -> None:
     network = draw_network(data, entry)
-    again = from_state_dict(wrapped(network.state_dict(), data))
+    again = from_state_dict(wrapped(network.state_dict(), data), overrides=told(network))
     picture = draw_picture(data, network)
     assert again.config == network.config
     assert again.architecture == entry.name
@@ -186,7 +232,7 @@ def test_every_size_is_upscaled_and_no_argument_changed(entry: Entry, data: st.D
 @given(data=st.data())
 def test_half_precision_checkpoints_load_in_single(entry: Entry, data: st.DataObject) -> None:
     network = draw_network(data, entry).half()
-    again = from_state_dict(network.state_dict())
+    again = from_state_dict(network.state_dict(), overrides=told(network))
     for key, value in again.state_dict().items():
         assert value.dtype == torch.float32
         assert torch.equal(value, network.state_dict()[key].float())
@@ -238,16 +284,17 @@ def test_one_value_that_is_not_finite_is_refused(entry: Entry, data: st.DataObje
 @few
 @given(data=st.data())
 def test_a_misshapen_missing_or_surplus_tensor_is_named(entry: Entry, data: st.DataObject) -> None:
-    state = draw_network(data, entry).state_dict()
+    network = draw_network(data, entry)
+    state = network.state_dict()
     tell_tale = {key for naming in entry.namings for key in naming.keys}
     needed = [key for key in state if key.endswith("bias") and key not in tell_tale and not key.endswith(OPTIONAL)]
     key = data.draw(st.sampled_from(sorted(needed)), label="key")
     misshapen = {**state, key: torch.zeros(state[key].numel() + 1)}
     with pytest.raises(CheckpointError, match=f"'{key}' has shape"):
-        from_state_dict(misshapen)
+        from_state_dict(misshapen, overrides=told(network))
     without = {name: value for name, value in state.items() if name != key}
     with pytest.raises(CheckpointError, match=f"lacks '{key}'"):
-        from_state_dict(without)
+        from_state_dict(without, overrides=told(network))
     extra = {**state, "surplus.weight": torch.zeros(1)}
     with pytest.raises(CheckpointError, match=r"1 tensors that .* has not, such as 'surplus.weight'"):
-        from_state_dict(extra)
+        from_state_dict(extra, overrides=told(network))

@@ -110,7 +110,7 @@ def test_named_architecture_must_fit(state: dict[str, Tensor]) -> None:
     assert from_state_dict(state, architecture="edsr").architecture == "EDSR"
     with pytest.raises(CheckpointError, match=r"is no SwinIR: it has no 'layers.0"):
         from_state_dict(state, architecture="SwinIR")
-    with pytest.raises(CheckpointError, match="'VDSR' is unknown; choose one of SwinIR, DAT, EDSR, RCAN"):
+    with pytest.raises(CheckpointError, match="'VDSR' is unknown; choose one of SwinIR, DAT, HiT-SR, NGswin, EDSR"):
         from_state_dict(state, architecture="VDSR")
 
 

@@ -66,6 +66,15 @@ def test_fast_real_esrgan_networks_reach_their_measured_figures(shared: Path, na
     assert set5_psnr(network, shared, names) == pytest.approx(measured, abs=0.01)
 
 
+@pytest.mark.parametrize(("name", "measured"), [("hit_srf_x4.pth", 29.384), ("ngswin_x3.pth", 31.359)])
+def test_published_transformers_reach_their_measured_figures_on_one_picture(
+    shared: Path, name: str, measured: float
+) -> None:
+    """On the five pictures they reach 32.55 and 34.51."""
+    network = load(shared / "weights" / name)
+    assert set5_psnr(network, shared, ("butterfly",)) == pytest.approx(measured, abs=0.01)
+
+
 def test_large_real_esrgan_network_reaches_its_measured_figure(shared: Path) -> None:
     """Restoration, not fidelity: the figure of one picture only shows that the network is whole."""
     network = load(shared / "weights" / "realesrgan_x4plus_anime_6b.safetensors")
