@@ -1,89 +1,136 @@
-"""What ``intaglio upscale`` does with an opened model: pictures in, pictures out, one line each."""
+"""What ``intaglio upscale`` does: from words to a batch, a line for each picture, an exit status for all."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from intaglio._atomic import PathLike, make_folder
-from intaglio.app.opening import Opened
+from intaglio.app.opening import BICUBIC, Opened, open_model
 from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
-from intaglio.errors import OutputError
-from intaglio.images import SUFFIXES, list_images, read_image, write_image
+from intaglio.errors import ImageError
+from intaglio.images.batch import Existing, Outcome, Settings, Status, run_batch
+from intaglio.images.enlarging import AlphaWay
+from intaglio.images.files import MAX_PIXELS
+from intaglio.images.naming import Job, plan, suffix_of, tag_of
+from intaglio.images.sizing import Size, parse_box
 from intaglio.progress import Silent
+from intaglio.runtime.engine import Backend
 
 SMALL_FILE = 100_000
 """Bytes of a picture that is enlarged within a second: some 200 x 200 pixels where they compress badly."""
 
 
-def run_upscale(opened: Opened, source: Path, output: Path | None, json: Path | None) -> None:
-    """Enlarge one picture or all of a folder; what is written so far stays when a later picture fails."""
-    scale = opened.upscaler.scale
-    pairs = _folder_pairs(source, output, scale) if source.is_dir() else [(source, _target(source, output, scale))]
-    require_place(json, *(target for _, target in pairs))
-    rows = []
+@dataclass(frozen=True)
+class Words:
+    """What the user typed, without the model."""
+
+    pictures: tuple[str, ...]
+    output: Path | None = None
+    scale: float | None = None
+    size: str | None = None
+    max_side: int | None = None
+    alpha: str = "network"
+    format: str | None = None
+    quality: int | None = None
+    bits: int | None = None
+    existing: str = "skip"
+    workers: int = 2
+    max_pixels: int | None = None
+
+    @property
+    def factor(self) -> Fraction | None:
+        """The factor, as the fraction that was meant: 1.1 is 11/10."""
+        return None if self.scale is None else Fraction(str(self.scale))
+
+
+def run_upscale(
+    model: str, words: Words, *, backend: Backend, threads: int | None, memory: int | None, json: Path | None
+) -> None:
+    """Enlarge everything; what is written so far stays when a later picture fails.
+
+    Raises: the picture's own error where there is one picture, ImageError with the count where some of many failed.
+    """
+    size = Size(words.factor, parse_box(words.size) if words.size else None, words.max_side)
+    # The bicubic baseline has any factor: whole ones by MATLAB's protocol in 8 bits, others by exact resampling alone.
+    whole = size.factor if size.factor is not None and size.factor.denominator == 1 else None
+    own = int(whole or (1 if size.factor or size.box else 2)) if model == BICUBIC else None
+    opened = open_model(model, scale=own, backend=backend, threads=threads, memory=memory)
+    settings = Settings(
+        size, AlphaWay(words.alpha), words.quality, words.bits, Existing(words.existing),
+        words.max_pixels or MAX_PIXELS, words.workers,
+    )  # fmt: skip
+    suffix = suffix_of(words.format) if words.format else None
+    jobs = plan(words.pictures, words.output, tag_of(size, opened.upscaler.scale), suffix)
+    require_place(json, *([jobs[0].target] if len(jobs) == 1 and words.output is None else []))
+    outcomes = list(_told(jobs, opened, settings))
+    _summarize(opened, outcomes, json)
+
+
+def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[Outcome]:
+    """Every outcome, shown as it comes."""
     # Bars take as long to load as a small picture to enlarge.
-    shown = shown_progress() if _takes_a_while(pairs) else nullcontext(Silent())
-    with shown as progress, progress.stage("upscale", len(pairs)) as advance:
-        for picture, target in pairs:
-            rows.append(_enlarge(opened, picture, target))
-            advance(picture.name)
-    for row in rows:
-        say(f"{row['output']}: {row['width']} x {row['height']} in {duration_text(row['seconds'])}")
+    shown = shown_progress() if _takes_a_while(jobs) else nullcontext(Silent())
+    began, done = time.perf_counter(), 0
+    with shown as progress, progress.stage("upscale", len(jobs)) as advance:
+        for outcome in run_batch(jobs, opened.upscaler, settings):
+            done += outcome.status is Status.ENLARGED
+            advance(f"{outcome.source.name}, {done / (time.perf_counter() - began):.2f} pictures/s")
+            if outcome.status is Status.FAILED and len(jobs) > 1:
+                print(f"failed: {outcome.source}: {outcome.reason}", file=sys.stderr, flush=True)
+            yield outcome
+
+
+def _summarize(opened: Opened, outcomes: Sequence[Outcome], json: Path | None) -> None:
+    for one in outcomes:
+        if one.status is Status.ENLARGED:
+            say(f"{one.target}: {one.width} x {one.height} in {duration_text(one.seconds)}{_notes(one)}")
+        elif one.status is Status.SKIPPED:
+            say(f"{one.source}: skipped, {one.reason} ({one.target})")
+    counts = Counter(one.status for one in outcomes)
+    if len(outcomes) > 1:
+        say(", ".join(f"{counts[status]} {status}" for status in Status))
+    scale = opened.upscaler.scale
     say(f"{opened.label} {opened.network} x{scale}, run by {opened.runs_on}")
-    write_json(json, {"model": opened.label, "scale": scale, "runs_on": opened.runs_on, "pictures": rows})
-
-
-def _takes_a_while(pairs: Sequence[tuple[Path, Path]]) -> bool:
-    return len(pairs) > 1 or any(source.is_file() and source.stat().st_size > SMALL_FILE for source, _ in pairs)
-
-
-def _enlarge(opened: Opened, picture: Path, target: Path) -> dict[str, Any]:
-    image = read_image(picture)
-    began = time.perf_counter()
-    enlarged = opened.upscaler(image)
-    seconds = time.perf_counter() - began
-    write_image(target, enlarged)
-    height, width = enlarged.shape[:2]
-    return {
-        "input": str(picture),
-        "output": str(target),
-        "width": width,
-        "height": height,
-        "seconds": round(seconds, 4),
-    }
-
-
-def _target(source: Path, output: Path | None, scale: int) -> Path:
-    """Where one picture goes: a file, a folder that exists, or beside the source."""
-    name = f"{source.stem}_x{scale}.png"
-    if output is None:
-        return source.with_name(name)
-    if output.is_dir():
-        return output / name
-    if output.suffix.lower() not in SUFFIXES:
-        raise OutputError(
-            f"Cannot write {output}: its ending names no picture format; use one of {' '.join(SUFFIXES)}."
+    told = {"model": opened.label, "scale": scale, "runs_on": opened.runs_on}
+    totals = {str(status): counts[status] for status in Status}
+    write_json(json, {**told, **totals, "pictures": [_row(one) for one in outcomes]})
+    if counts[Status.FAILED]:
+        first = next(one for one in outcomes if one.status is Status.FAILED)
+        if len(outcomes) == 1:
+            raise first.error or ImageError(first.reason)
+        raise ImageError(
+            f"{counts[Status.FAILED]} of {len(outcomes)} pictures failed, the first of them {first.source}; the others "
+            "are done. Mend or remove those, and run again: what is done is skipped."
         )
-    return output
 
 
-def _folder_pairs(folder: Path, output: Path | None, scale: int) -> list[tuple[Path, Path]]:
-    """Every picture of a folder and where it goes; the folder for the results is made when it is missing."""
-    pictures = list_images(folder)
-    results = output or folder.with_name(f"{folder.resolve().name}_x{scale}")
-    make_folder(results)
-    targets = [results / f"{picture.stem}_x{scale}.png" for picture in pictures]
-    _require_distinct(targets)
-    return list(zip(pictures, targets, strict=True))
+def _takes_a_while(jobs: Sequence[Job]) -> bool:
+    return len(jobs) > 1 or any(job.source.is_file() and job.source.stat().st_size > SMALL_FILE for job in jobs)
 
 
-def _require_distinct(targets: Iterable[PathLike]) -> None:
-    names = [str(target) for target in targets]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise OutputError(f"Two pictures would both become {twice}; rename one of them (photo.jpg beside photo.png).")
+def _notes(one: Outcome) -> str:
+    return f" ({'; '.join(one.notes)})" if one.notes else ""
+
+
+def _row(one: Outcome) -> dict[str, Any]:
+    return {
+        "input": str(one.source),
+        "output": str(one.target),
+        "status": str(one.status),
+        "reason": one.reason,
+        "width": one.width,
+        "height": one.height,
+        "mode": one.mode,
+        "bits": one.bits,
+        "frames": one.frames,
+        "seconds": round(one.seconds, 4),
+        "notes": list(one.notes),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from torch import nn
 
 
@@ -31,3 +31,9 @@ class TorchUpscaler:
             x = torch.from_numpy(np.ascontiguousarray(image)).to(self._device).permute(2, 0, 1)[None].float() / 255.0
             y = self._network(x)[0].clamp_(0.0, 1.0).mul_(255.0).round_().to(torch.uint8)
         return np.ascontiguousarray(y.permute(1, 2, 0).cpu().numpy())
+
+    def planes(self, x: Float32[np.ndarray, "3 h w"], /) -> Float32[np.ndarray, "3 H W"]:
+        """Planes in [0, 1], enlarged; neither rounded nor clipped."""
+        with torch.inference_mode():
+            y = self._network(torch.from_numpy(np.ascontiguousarray(x)).to(self._device)[None])[0].float()
+        return np.ascontiguousarray(y.cpu().numpy())

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 
-from intaglio.images import upscale
+from intaglio.images import imresize_float, upscale
 
 
 @runtime_checkable
@@ -44,6 +44,10 @@ class BicubicUpscaler:
     def __call__(self, image: UInt8[np.ndarray, "h w 3"], /) -> UInt8[np.ndarray, "H W 3"]:
         """The enlarged picture, (scale * h, scale * w, 3)."""
         return upscale(image, self.scale)
+
+    def planes(self, x: Float32[np.ndarray, "3 h w"], /) -> Float32[np.ndarray, "3 H W"]:
+        """Planes in [0, 1], enlarged; neither rounded nor clipped."""
+        return np.stack([imresize_float(plane, self.scale) for plane in x]).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -52,16 +52,28 @@ def read_bytes(path: PathLike) -> bytes:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what decoders warn of (harmless metadata), but for bombs; once around threads, never in each of them.
+
+    Filters of warnings belong to the process: two threads that set and restore them leave the wrong ones behind.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def decoding(path: PathLike, max_pixels: int) -> Iterator[None]:
     """Turn whatever a decoder raises about the file of `path` into an ImageError with its remedy.
 
+    A `max_pixels` above Pillow's own limit raises that one, which belongs to the process.
     Raises: ImageError when the file holds no picture, is damaged or truncated, or is larger than `max_pixels`.
     """
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # decoders warn about harmless metadata; what matters is refused
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
+        yield
     except ImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -95,8 +107,8 @@ def bits_per_sample(picture: Image.Image, data: bytes) -> int:
 
 def too_large(path: PathLike, what: str, max_pixels: int) -> ImageError:
     """The error for a picture that has too many pixels."""
-    side = int(max_pixels**0.5)
-    return ImageError(f"{path}: {what} exceeds the limit of {side} x {side} pixels; cut it into parts first.")
+    limit = f"the limit of {max_pixels / 1e6:g} megapixels"
+    return ImageError(f"{path}: {what} exceeds {limit}; if you trust the file, raise it (--max-pixels).")
 
 
 def first_line(error: Exception) -> str:

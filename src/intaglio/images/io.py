@@ -20,6 +20,7 @@ from intaglio.images.files import (
     bits_per_sample,
     decoding,
     first_line,
+    quiet,
     read_bytes,
     require_size,
 )
@@ -52,7 +53,7 @@ def read_image(path: PathLike, *, expand_gray: bool = False) -> UInt8[np.ndarray
     16 bits, transparency, gray or CMYK samples (each with its remedy).
     """
     data = read_bytes(path)
-    with decoding(path, MAX_PIXELS):
+    with quiet(), decoding(path, MAX_PIXELS):
         return _decode(path, data, allow_gray=expand_gray)
 
 

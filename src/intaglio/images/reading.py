@@ -16,7 +16,7 @@ from intaglio._shapes import UInt8
 from intaglio.errors import ImageError
 from intaglio.images.animation import Animation
 from intaglio.images.exif import EXIF_HEADER, TIFF_XMP, tiff_exif
-from intaglio.images.files import MAX_PIXELS, bits_per_sample, decoding, read_bytes, require_size
+from intaglio.images.files import MAX_PIXELS, bits_per_sample, decoding, quiet, read_bytes, require_size
 from intaglio.images.orientation import exif_upright, xmp_upright
 from intaglio.images.picture import Metadata, Picture
 
@@ -56,11 +56,15 @@ def read_animation(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Animation
 
 def read_still_or_moving(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture | Animation:
     """A picture, or an animation where the file holds one. Raises: ImageError as `read_picture`."""
-    return decode(read_bytes(path), path, max_pixels=max_pixels)
+    with quiet():
+        return decode(read_bytes(path), path, max_pixels=max_pixels)
 
 
 def decode(data: bytes, path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture | Animation:
-    """What the bytes of a file hold; `path` is for messages. Raises: ImageError as `read_picture`."""
+    """What the bytes of a file hold; `path` is for messages. Decoders may warn: see `quiet`.
+
+    Raises: ImageError as `read_picture`.
+    """
     with decoding(path, max_pixels):
         opened = _open(data, path)
         if opened is None:

@@ -140,7 +140,7 @@ def test_animations_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(8193, 8192), (12000, 10000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_before_decoding(tmp_path: Path, width: int, height: int) -> None:
     (tmp_path / "p.png").write_bytes(png_header(width, height))
-    with pytest.raises(ImageError, match="8192 x 8192"):
+    with pytest.raises(ImageError, match="exceeds the limit"):
         read_image(tmp_path / "p.png")
 
 
