@@ -14,6 +14,7 @@
 
 #include "training/attention.h"
 #include "training/fake_quantize.h"
+#include "training/tally.h"
 #include "training/team.h"
 
 namespace nb = nanobind;
@@ -63,6 +64,28 @@ std::pair<double, double> backward(const Input& grad, const Input& x, std::optio
     sums.second += part.upper;
   }
   return sums;
+}
+
+using BinArray = nb::ndarray<double, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+
+// Each thread but the first has bins of its own, which are added up at the end.
+void tally_into(const Input& x, BinArray into, float inverse, float first, int threads) {
+  const Bins bins{inverse, first, static_cast<int64_t>(into.shape(0))};
+  if (bins.size < 1) throw std::invalid_argument("a tally needs at least one bin");
+  auto* target = reinterpret_cast<Bin*>(into.data());
+  const auto count = static_cast<int64_t>(x.size());
+  const nb::gil_scoped_release released;
+  const int team = std::max(team_of(threads, count), 1);
+  std::vector<std::vector<Bin>> parts(static_cast<size_t>(team - 1), std::vector<Bin>(static_cast<size_t>(bins.size), Bin{0.0, 0.0}));
+  run_team(team, count, [&](int thread, int64_t begin, int64_t end) {
+    tally(x.data(), begin, end, bins, thread == 0 ? target : parts[static_cast<size_t>(thread - 1)].data());
+  });
+  for (const auto& part : parts) {
+    for (size_t i = 0; i < part.size(); ++i) {
+      target[i].sum += part[i].sum;
+      target[i].count += part[i].count;
+    }
+  }
 }
 
 using StridedInput = nb::ndarray<const float, nb::ndim<4>, nb::device::cpu>;
@@ -141,6 +164,7 @@ NB_MODULE(_fused, module) {
   module.def("backward", &backward, nb::arg("grad"), nb::arg("x"), nb::arg("grad_x").none(), nb::arg("lower"),
              nb::arg("upper"), nb::arg("bits"), nb::arg("threads"));
   nb::class_<Grid>(module, "Grid").def(nb::init<float, float, int>(), nb::arg("lower"), nb::arg("upper"), nb::arg("bits"));
+  module.def("tally", &tally_into, nb::arg("x"), nb::arg("into"), nb::arg("inverse"), nb::arg("first"), nb::arg("threads"));
   module.def("has_team", &has_team);
   module.def("instruction_sets", &instruction_sets);
   module.def("attend", &attend, nb::arg("q"), nb::arg("k"), nb::arg("v"), nb::arg("bias"), nb::arg("grids"), nb::arg("out"), nb::arg("threads"),

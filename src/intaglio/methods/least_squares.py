@@ -12,6 +12,7 @@ from intaglio.distill import DistillConfig
 from intaglio.methods.base import Step
 from intaglio.methods.correct_weights import CorrectWeights, Target
 from intaglio.methods.correction import Correction, LeastSquares, Ridge
+from intaglio.methods.keep import KeepIfCloser
 from intaglio.methods.require import Require
 from intaglio.methods.steps import Distill
 from intaglio.methods.two_d_quant import Dobi
@@ -40,7 +41,7 @@ class RidgeMethod:
 
     def steps(self) -> tuple[Step, ...]:
         """DOBI, correction, and DQC unless `iterations` is 0."""
-        return _steps(self, Ridge())
+        return _steps(self, _correct(self, Ridge()))
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class LeastSquaresMethod:
 
     `damping` times the mean input variance pulls towards the original weight. With the asymmetric `target`, the
     default, a layer is fitted to the float network's output and so also makes up for the layers before it. Otherwise as
-    `RidgeMethod`.
+    `RidgeMethod`. The correction is taken back if the output on fresh crops does not come closer to the float network's
+    (`KeepIfCloser`): what is right for each layer can be wrong for the output, by 5 dB on a network with a post-norm
+    stream.
     """
 
     damping: float = 1e-2
@@ -65,13 +68,17 @@ class LeastSquaresMethod:
 
     def steps(self) -> tuple[Step, ...]:
         """DOBI, correction, and DQC unless `iterations` is 0."""
-        return _steps(self, LeastSquares(self.damping))
+        corrected = _correct(self, LeastSquares(self.damping))
+        return _steps(self, KeepIfCloser("correction", corrected, self.patches, self.patch_size))
 
 
-def _steps(method: RidgeMethod | LeastSquaresMethod, correction: Correction) -> tuple[Step, ...]:
-    dobi = Dobi(method.candidates, method.patches, method.patch_size)
+def _correct(method: RidgeMethod | LeastSquaresMethod, correction: Correction) -> CorrectWeights:
     search = TwoSidedMse(method.candidates)
-    correct = CorrectWeights(correction, search, method.target, method.patches, method.patch_size)
+    return CorrectWeights(correction, search, method.target, method.patches, method.patch_size)
+
+
+def _steps(method: RidgeMethod | LeastSquaresMethod, correct: Step) -> tuple[Step, ...]:
+    dobi = Dobi(method.candidates, method.patches, method.patch_size)
     steps: tuple[Step, ...] = (Require(ungrouped=True, taps=method.iterations > 0), *dobi.steps(), correct)
     if method.iterations == 0:
         return steps

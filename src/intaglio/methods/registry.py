@@ -15,6 +15,7 @@ from intaglio.methods.dbdc_pac import DbdcPac, DbdcPacRelease
 from intaglio.methods.engrave import Engrave
 from intaglio.methods.least_squares import LeastSquaresMethod, RidgeMethod
 from intaglio.methods.minmax import MinMaxMethod
+from intaglio.methods.mse import Mse
 from intaglio.methods.norm_folding import NoisyQuant, RepQ
 from intaglio.methods.oaq import Oaq, OaqRelease
 from intaglio.methods.percentile import PercentileMethod
@@ -50,6 +51,9 @@ _ENTRIES = (
         "least squared error for each tensor",
         "2DQuant, NeurIPS 2024, section 3.2",
         "one float pass, one sort",
+    ),
+    MethodEntry(
+        "mse", Mse, "least squared error, both bounds free, zero kept where frequent", "ours", "one float pass"
     ),
     MethodEntry(
         "2dquant",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-
-import numpy as np
-from jaxtyping import Float32
 
 from intaglio.distill import DistillConfig, distill
 from intaglio.methods.base import Job
 from intaglio.methods.learning import POOL_SEED, report_losses
-from intaglio.observe import Search, fit_bounds
-from intaglio.quant import SiteInfo
-from intaglio.spec import Bounds, Shape
+from intaglio.observe import DistributionSearch, Search
+from intaglio.observe.collect import BATCH, fit_weight, histograms
+from intaglio.spec import Bounds, Shape, SiteName
 
 
 @dataclass(frozen=True)
@@ -20,28 +18,38 @@ class FitBounds:
     """Fit the bounds of all sites in one float pass over `patches` random crops of `patch_size` pixels.
 
     `weights`, `bell` and `one_sided` are the searches for weights, for activations with two tails, and for those
-    bounded below.
+    bounded below. Weights are searched exactly, activations by their histograms.
     """
 
     weights: Search
-    bell: Search
-    one_sided: Search
+    bell: DistributionSearch
+    one_sided: DistributionSearch
     patches: int
     patch_size: int
 
     def __call__(self, job: Job) -> None:
         """Put an affine quantizer at every site."""
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
-        with job.progress.stage("bounds", len(job.model.sites)) as advance:
-            found = fit_bounds(job.model, patches, self._fit, on_site=lambda: advance(""))
+        sites = job.model.sites
+        weights = [site for site in sites.values() if site.is_weight]
+        with job.progress.stage("bounds", math.ceil(len(patches) / BATCH) + len(sites)) as advance:
+            seen = histograms(job.model, patches, on_batch=lambda: advance(""))
+            found: dict[SiteName, Bounds | list[Bounds]] = {}
+            for site in weights:
+                found[site.name] = fit_weight(job.model, site, self.weights)
+                advance("")
+            # Sites that share a histogram, and are alike, share its fit.
+            fitted: dict[tuple[int, int, Shape], Bounds] = {}
+            for name, histogram in seen.items():
+                site = sites[name]
+                key = (id(histogram), site.bits, site.shape)
+                if key not in fitted:
+                    search = self.one_sided if site.shape is Shape.ONE_SIDED else self.bell
+                    fitted[key] = search.fit(histogram, site.bits)
+                found[name] = fitted[key]
+                advance("")
         for name, bounds in found.items():
             job.model.set_bounds(name, bounds)
-
-    def _fit(self, site: SiteInfo, values: Float32[np.ndarray, " n"]) -> Bounds:
-        if site.is_weight:
-            return self.weights(values, site.bits)
-        search = self.one_sided if site.shape is Shape.ONE_SIDED else self.bell
-        return search(values, site.bits)
 
 
 @dataclass(frozen=True)

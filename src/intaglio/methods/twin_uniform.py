@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
-from jaxtyping import Float32
-from torch import Tensor
 
 from intaglio.methods.base import Job, Step
 from intaglio.methods.require import Require
 from intaglio.methods.two_d_quant import Dobi
-from intaglio.observe import visit_sites
-from intaglio.observe.search import errors_of_levels
-from intaglio.quant import SiteInfo
+from intaglio.observe.collect import histograms
+from intaglio.observe.distribution import Distribution
 from intaglio.quant.lattice import GridQuantizer
 from intaglio.spec import MAX_BITS, MIN_BITS, Grid, Piece, Shape, float32
 
@@ -52,31 +49,26 @@ class TwinGrids:
     def __call__(self, job: Job) -> None:
         """Put a quantizer at every site."""
         patches = job.calibration.patches(self.others.patches, self.others.patch_size, job.seed)
-        found = visit_sites(job.model, patches, self._fit)
+        seen = histograms(job.model, patches, lambda site: site.shape is Shape.ONE_SIDED)
         for step in self.others.steps():
             step(job)
-        for name, grid in found.items():
+        for name, histogram in seen.items():
+            grid = fit_twin(histogram, job.model.sites[name].bits, self.others.candidates)
             if grid is not None:
                 job.model.set_quantizer(name, GridQuantizer(grid))
 
-    def _fit(self, site: SiteInfo, tensor: Tensor) -> Grid | None:
-        if site.is_weight or site.shape is not Shape.ONE_SIDED:
-            return None
-        return fit_twin(tensor.detach().float().contiguous().cpu().numpy().ravel(), site.bits, self.others.candidates)
 
-
-def fit_twin(values: Float32[np.ndarray, " n"], bits: int, candidates: int) -> Grid | None:
+def fit_twin(values: Distribution, bits: int, candidates: int) -> Grid | None:
     """The twin uniform grid of least squared error; None where no value is positive.
 
-    >>> fit_twin(np.array([0.0, 0.01, 0.02, 0.9], dtype=np.float32), bits=2, candidates=10).pieces
+    >>> fit_twin(Sample(np.array([0.0, 0.01, 0.02, 0.9], dtype=np.float32)), bits=2, candidates=10).pieces
     (Piece(stride=1, steps=2), Piece(stride=128, steps=1))
     """
-    ordered = np.sort(values)
-    if not ordered[-1] > 0.0:
+    if not values.high > 0.0:
         return None
-    grids = twin_grids(bits, bool(ordered[0] < 0.0), float(ordered[-1]), candidates)
+    grids = twin_grids(bits, values.low < 0.0, values.high, candidates)
     levels = np.array([[grid.lower + grid.step * code for code in grid.codes] for grid in grids])
-    return grids[int(np.argmin(errors_of_levels(ordered, levels)))]
+    return grids[int(np.argmin(values.errors_of_levels(levels)))]
 
 
 def twin_grids(bits: int, signed: bool, high: float, candidates: int) -> list[Grid]:

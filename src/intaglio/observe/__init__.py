@@ -2,10 +2,12 @@
 
 from intaglio.observe.calibration import CalibrationSet
 from intaglio.observe.collect import fit_bounds, visit_sites
-from intaglio.observe.search import MinMax, OneSidedMse, Percentile, Search, TwoSidedMse
+from intaglio.observe.search import DistributionSearch, FreeMse, MinMax, OneSidedMse, Percentile, Search, TwoSidedMse
 
 __all__ = [
     "CalibrationSet",
+    "DistributionSearch",
+    "FreeMse",
     "MinMax",
     "OneSidedMse",
     "Percentile",

@@ -15,12 +15,16 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from intaglio.observe.histogram import Histogram
 from intaglio.observe.search import Search
 from intaglio.quant import QuantModel, SiteInfo
 from intaglio.quant.model import is_per_channel
 from intaglio.spec import Bounds, SiteName
 
 T = TypeVar("T")
+
+BATCH = 4
+"""Patches that run at a time where nothing needs them all at once: tensors small enough that memory is used again."""
 
 Visit = Callable[[SiteInfo, Tensor], T]
 Fit = Callable[[SiteInfo, Float32[np.ndarray, " n"]], Bounds]
@@ -87,6 +91,36 @@ def fit_bounds(
             on_site()
 
     return visit_sites(model, patches, visit)
+
+
+def histograms(
+    model: QuantModel,
+    patches: Float[Tensor, "n c h w"],
+    of_interest: Callable[[SiteInfo], bool] = lambda site: True,
+    on_batch: Callable[[], None] = lambda: None,
+) -> dict[SiteName, Histogram]:
+    """The distribution of every activation site of interest over some patches, a few of them at a time.
+
+    Sites that read the same tensor (q, k and v read one LayerNorm output) share a histogram. `on_batch` is called after
+    every `BATCH` patches. Memory: a pass of that many patches, and a histogram for each tensor.
+    """
+    found: dict[SiteName, Histogram] = {}
+
+    def hear(site: SiteInfo, tensor: Tensor) -> None:
+        if not of_interest(site):
+            return
+        shared = found.get(last[0][1]) if last and last[0][0] is tensor else None
+        if shared is not None and found.setdefault(site.name, shared) is shared:
+            return
+        found.setdefault(site.name, Histogram()).add(tensor)
+        last[:] = [(tensor, site.name)]
+
+    with torch.inference_mode(), _listening(model, hear):
+        for batch in torch.split(patches, BATCH):
+            last: list[tuple[Tensor, SiteName]] = []
+            model(batch)
+            on_batch()
+    return found
 
 
 def fit_weight(model: QuantModel, site: SiteInfo, search: Search) -> Bounds | list[Bounds]:

@@ -1,23 +1,24 @@
 """Bound searches: functions from the values of a tensor and a bit width to clipping bounds.
 
-A search never learns what a layer is. Each is a frozen value, so that it can be named in a recipe and hashed.
+A search never learns what a layer is. Each is a frozen value, so that it can be named in a recipe and hashed. What it
+knows of the values is a `Distribution`: exact or a histogram.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float64
 
-from intaglio.errors import CalibrationError, SpecError
+from intaglio.errors import SpecError
+from intaglio.observe.distribution import Distribution, Levels, Sample, Values
 from intaglio.spec import Bounds
 
 MIN_RELATIVE_RANGE = 1e-6
 
-Values = Float32[np.ndarray, " n"]
+Ends = Float[np.ndarray, " k"]
 
 
 @runtime_checkable
@@ -26,6 +27,15 @@ class Search(Protocol):
 
     def __call__(self, values: Values, bits: int) -> Bounds:
         """Bounds for the given values, in any order, in single precision."""
+        ...
+
+
+@runtime_checkable
+class DistributionSearch(Search, Protocol):
+    """A search that needs no more than a distribution tells; of values it takes the exact one."""
+
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
+        """Bounds for values of which only this is known."""
         ...
 
 
@@ -40,38 +50,34 @@ def spanning(lower: float, upper: float) -> Bounds:
     return Bounds(lower, max(upper, lower + MIN_RELATIVE_RANGE * max(1.0, abs(lower), abs(upper))))
 
 
-def _checked(low: float, high: float) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise CalibrationError(
-            "a site saw no values, or NaN or infinite ones; check the calibration pictures and the checkpoint."
-        )
+class _Fitting:
+    """Calling a search with values: it fits their exact distribution."""
 
+    def __call__(self, values: Values, bits: int) -> Bounds:
+        """Bounds for the given values, in any order. Raises: CalibrationError if they are none, or not finite."""
+        return self.fit(Sample(values), bits)
 
-def _sorted(values: Values) -> Values:
-    ordered = np.sort(values)
-    # NaN comes last, so that the ends tell.
-    _checked(*((float(ordered[0]), float(ordered[-1])) if ordered.size else (math.nan, math.nan)))
-    return ordered
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
+        """See the classes below."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class MinMax:
+class MinMax(_Fitting):
     """The extremes of the values (Jacob et al. 2018): nothing is clipped.
 
     >>> MinMax()(np.array([3.0, -1.0, 0.5], dtype=np.float32), bits=4)
     Bounds(lower=-1.0, upper=3.0)
     """
 
-    def __call__(self, values: Values, bits: int) -> Bounds:
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
         """Minimum and maximum; `bits` does not matter."""
         del bits
-        low, high = (float(values.min()), float(values.max())) if values.size else (math.nan, math.nan)
-        _checked(low, high)
-        return spanning(low, high)
+        return spanning(distribution.low, distribution.high)
 
 
 @dataclass(frozen=True)
-class Percentile:
+class Percentile(_Fitting):
     """Low and high percentiles of the values (Li et al. 2019), linear between neighbours.
 
     `tail` is what is cut at each end, in percent. The published rows do not state theirs (methods.md, section 3).
@@ -86,35 +92,26 @@ class Percentile:
         if not 0.0 <= self.tail < 50.0:
             raise SpecError(f"a tail of {self.tail} % was asked for; choose 0 to below 50.")
 
-    def __call__(self, values: Values, bits: int) -> Bounds:
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
         """The two percentiles; `bits` does not matter."""
         del bits
-        ordered = _sorted(values)
-        position = (ordered.size - 1) * self.tail / 100.0
-        return spanning(_between(ordered, position), _between(ordered, ordered.size - 1 - position))
-
-
-def _between(ordered: Values, position: float) -> float:
-    below = int(position)
-    above = min(below + 1, ordered.size - 1)
-    return float(ordered[below]) + (position - below) * (float(ordered[above]) - float(ordered[below]))
+        return spanning(distribution.percentile(self.tail), distribution.percentile(100.0 - self.tail))
 
 
 @dataclass(frozen=True)
-class TwoSidedMse:
+class TwoSidedMse(_Fitting):
     """DOBI of 2DQuant, algorithm 1, for bell-shaped tensors: both bounds move inwards in K equal steps.
 
     Candidate i of `candidates` = K is ``l = m + i (M - m) / 2K, u = M - i (M - m) / 2K``; the first with the least
-    squared error wins (the printed algorithm's `<=` and its growing upper bound are misprints, methods.md 5.2). Exact
-    over the candidates, in one sort instead of K passes.
+    squared error wins (the printed algorithm's `<=` and its growing upper bound are misprints, methods.md 5.2). All
+    candidates cost one pass instead of K.
     """
 
     candidates: int = 100
 
-    def __call__(self, values: Values, bits: int) -> Bounds:
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
         """The candidate with the least sum of squared rounding and clipping errors."""
-        ordered = _sorted(values)
-        return _best(ordered, bits, *self.grid(float(ordered[0]), float(ordered[-1])))
+        return _best(distribution, bits, *self.grid(distribution.low, distribution.high))
 
     def grid(self, low: float, high: float) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
         """Lower and upper bounds of all candidates for values from `low` to `high`."""
@@ -123,77 +120,101 @@ class TwoSidedMse:
 
 
 @dataclass(frozen=True)
-class OneSidedMse:
+class OneSidedMse(_Fitting):
     """DOBI for tensors bounded below (attention maps, GELU outputs): only the upper bound moves, ``u = M - i (M - m)
     / K``."""
 
     candidates: int = 100
 
-    def __call__(self, values: Values, bits: int) -> Bounds:
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
         """The candidate with the least sum of squared errors; the lower bound stays the minimum."""
-        ordered = _sorted(values)
-        return _best(ordered, bits, *self.grid(float(ordered[0]), float(ordered[-1])))
+        return _best(distribution, bits, *self.grid(distribution.low, distribution.high))
 
     def grid(self, low: float, high: float) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
         """Lower and upper bounds of all candidates for values from `low` to `high`."""
         return np.full(self.candidates, low), high - np.arange(self.candidates) * ((high - low) / self.candidates)
 
 
-def squared_errors(
-    ordered: Values, bits: int, lower: Float64[np.ndarray, " k"], upper: Float64[np.ndarray, " k"]
-) -> Float64[np.ndarray, " k"]:
-    """Sum of squared quantization errors of sorted values for K pairs of bounds, in one pass over the values.
+@dataclass(frozen=True)
+class FreeMse(_Fitting):
+    """Least squared error over both bounds, each free of the other. Ours.
 
-    Between two neighbouring decision thresholds every value goes to one level q and adds ``x^2 - 2 q x + q^2``, so a
-    candidate needs only counts and sums of x between its thresholds: positions by bisection, sums by one reduction
-    over the positions of all candidates together. Cost O(N + K 2^b log N) after the sort. Double precision; a value
-    on a threshold is equally far from both levels, so the rounding rule does not matter.
+    Candidates are all pairs ``l = m + i (M - m) / K, u = M - j (M - m) / K`` with i + j < K = `candidates`, and those
+    of `TwoSidedMse`, so that no error is above DOBI's or that of the extremes; then, around the best, both bounds move
+    by up to a step in `finer` parts each way. Where at least `zero_share` of the values are exactly zero, zero is kept:
+    all candidates that have it between their bounds are shifted, by half a step of their grid at most, so that it is a
+    level, and no other counts.
+    """
 
-    Shapes: `ordered` (N,) ascending, bounds (K,), result (K,). Units: those of the values, squared.
+    candidates: int = 64
+    finer: int = 8
+    zero_share: float = 0.1
 
-    >>> squared_errors(np.array([0.0, 0.4, 1.0], np.float32), 2, np.array([0.0]), np.array([3.0])).round(6).tolist()
+    def __post_init__(self) -> None:
+        if self.candidates < 1 or self.finer < 1:
+            raise SpecError(
+                f"{self.candidates} candidates in {self.finer} finer parts were asked for; give at least 1."
+            )
+
+    def fit(self, distribution: Distribution, bits: int) -> Bounds:
+        """The pair with the least sum of squared rounding and clipping errors; of equal ones the first."""
+        if distribution.low == distribution.high:
+            return spanning(distribution.low, distribution.high)
+        coarse = self._best(distribution, bits, *self.grid(distribution.low, distribution.high))
+        step = (distribution.high - distribution.low) / (self.candidates * self.finer)
+        shift = np.arange(-self.finer, self.finer + 1) * step
+        lower, upper = (ends.ravel() for ends in np.meshgrid(coarse[0] + shift, coarse[1] + shift, indexing="ij"))
+        kept = (lower >= distribution.low) & (upper <= distribution.high) & (lower < upper)
+        found = self._best(distribution, bits, np.append(coarse[0], lower[kept]), np.append(coarse[1], upper[kept]))
+        return spanning(*found)
+
+    def grid(self, low: float, high: float) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, " k"]]:
+        """Lower and upper bounds of the coarse candidates for values from `low` to `high`."""
+        index, step = np.arange(self.candidates), (high - low) / self.candidates
+        pairs = np.stack(np.meshgrid(index, index, indexing="ij")).reshape(2, -1)
+        i, j = pairs[:, pairs.sum(0) < self.candidates]
+        lower, upper = TwoSidedMse(self.candidates).grid(low, high)
+        return np.concatenate([low + i * step, lower]), np.concatenate([high - j * step, upper])
+
+    def _best(self, distribution: Distribution, bits: int, lower: Ends, upper: Ends) -> tuple[float, float]:
+        if distribution.zero_share >= self.zero_share:
+            lower, upper = _through_zero(bits, lower, upper)
+        winner = int(np.argmin(distribution.errors_of_levels(_levels(bits, lower, upper))))
+        return float(lower[winner]), float(upper[winner])
+
+
+def _through_zero(
+    bits: int, lower: Ends, upper: Ends
+) -> tuple[Float[np.ndarray, " around"], Float[np.ndarray, " around"]]:
+    """Those bounds around zero, shifted by half a step at most so that zero is a level."""
+    around = (lower <= 0.0) & (upper >= 0.0)
+    top = (1 << bits) - 1
+    step = (upper[around] - lower[around]) / top
+    shifted = -np.rint(-lower[around] / step) * step
+    return shifted, shifted + top * step
+
+
+def squared_errors(distribution: Distribution, energy: float, bits: int, lower: Ends, upper: Ends) -> Ends:
+    """Sum of squared quantization errors of values for K pairs of bounds; `energy` is the sum of their squares.
+
+    Shapes: bounds (K,), result (K,). Units: those of the values, squared.
+
+    >>> values = np.array([0.0, 0.4, 1.0], np.float32)
+    >>> squared_errors(Sample(values), 1.16, 2, np.array([0.0]), np.array([3.0])).round(6).tolist()
     [0.16]
     """
-    energy = float(np.einsum("i,i->", ordered, ordered, dtype=np.float64))
-    errors: Float64[np.ndarray, " k"] = energy + _errors_less_energy(ordered, bits, lower, upper)
+    errors: Ends = energy + distribution.errors_of_levels(_levels(bits, lower, upper))
     return errors
 
 
-def _errors_less_energy(
-    ordered: Values, bits: int, lower: Float64[np.ndarray, " k"], upper: Float64[np.ndarray, " k"]
-) -> Float64[np.ndarray, " k"]:
+def _levels(bits: int, lower: Ends, upper: Ends) -> Levels:
     top = (1 << bits) - 1
-    return errors_of_levels(ordered, lower[:, None] + ((upper - lower) / top)[:, None] * np.arange(top + 1))
+    levels: Levels = lower[:, None] + ((upper - lower) / top)[:, None] * np.arange(top + 1)
+    return levels
 
 
-def errors_of_levels(ordered: Values, levels: Float64[np.ndarray, "k levels"]) -> Float64[np.ndarray, " k"]:
-    """Squared errors of sorted values on K sets of ascending levels, less the sum of x^2, which is the same for all.
-
-    >>> errors_of_levels(np.array([0.0, 0.4, 1.0], np.float32), np.array([[0.0, 1.0], [0.0, 0.5]])).round(6).tolist()
-    [-1.0, -0.9]
-    """
-    thresholds = (levels[:, 1:] + levels[:, :-1]) / 2.0
-    cuts = np.searchsorted(ordered, thresholds.astype(np.float32).ravel()).reshape(thresholds.shape)
-    edges = np.zeros((len(levels), 1), dtype=cuts.dtype)
-    cuts = np.concatenate([edges, cuts, edges + ordered.size], axis=1)
-    counts = np.diff(cuts, axis=1)
-    sums = np.diff(_prefix_sums_at(ordered, cuts), axis=1)
-    errors: Float64[np.ndarray, " k"] = (levels * (levels * counts - 2.0 * sums)).sum(1)
-    return errors
-
-
-def _prefix_sums_at(ordered: Values, cuts: Int[np.ndarray, "k m"]) -> Float64[np.ndarray, "k m"]:
-    """Sum of the first ``cuts[i, j]`` values, in double precision."""
-    positions, where = np.unique(cuts, return_inverse=True)
-    inner = positions[positions < ordered.size]
-    segments = np.add.reduceat(ordered, inner, dtype=np.float64)
-    # positions[0] is 0: candidates always begin at the first value.
-    prefix = np.concatenate([[0.0], np.cumsum(segments)])
-    return prefix[where].reshape(cuts.shape)
-
-
-def _best(ordered: Values, bits: int, lower: Float[np.ndarray, " k"], upper: Float[np.ndarray, " k"]) -> Bounds:
-    if ordered[0] == ordered[-1]:
-        return spanning(float(ordered[0]), float(ordered[-1]))
-    winner = int(np.argmin(_errors_less_energy(ordered, bits, lower, upper)))
+def _best(distribution: Distribution, bits: int, lower: Ends, upper: Ends) -> Bounds:
+    if distribution.low == distribution.high:
+        return spanning(distribution.low, distribution.high)
+    winner = int(np.argmin(distribution.errors_of_levels(_levels(bits, lower, upper))))
     return spanning(float(lower[winner]), float(upper[winner]))

@@ -203,7 +203,7 @@ def test_per_channel_weights_work_or_are_refused_before_anything_starts(method: 
     assert all(len(row.unique()) <= 8 for row in rows.flatten(1))
 
 
-WORK_ON_ANY_NETWORK = {"minmax", "percentile", "dobi", "oaq", "oaq-release"}
+WORK_ON_ANY_NETWORK = {"minmax", "percentile", "dobi", "mse", "oaq", "oaq-release"}
 """The others edit weight matrices or distil features, and must say so."""
 
 

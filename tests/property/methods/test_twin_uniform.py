@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intaglio.methods.twin_uniform import fit_twin, twin_grids
+from intaglio.observe.distribution import Sample
 from intaglio.observe.search import OneSidedMse, squared_errors
 from intaglio.quant.lattice import GridQuantizer
 from intaglio.spec import Grid
@@ -38,7 +39,7 @@ def test_the_search_finds_the_least_squared_error(bits: int, signed: bool, seed:
     values = (rng.standard_normal(300) ** 3 if signed else rng.random(300) ** 6).astype(np.float32)
     if signed:
         values = np.maximum(values, np.float32(-0.17))
-    found = fit_twin(values, bits, candidates=5)
+    found = fit_twin(Sample(values), bits, candidates=5)
     assert found is not None
     least = min(squared_error(values, grid) for grid in twin_grids(bits, signed, float(values.max()), candidates=5))
     # single precision: a few roundings of each of 300 squares
@@ -48,11 +49,12 @@ def test_the_search_finds_the_least_squared_error(bits: int, signed: bool, seed:
 def test_attention_maps_gain_over_one_region() -> None:
     shares = torch.softmax(3.0 * torch.randn(64, 64, generator=torch.Generator().manual_seed(0)), -1).numpy().ravel()
     bounds = OneSidedMse(100)(shares, 4)
-    one = squared_errors(np.sort(shares), 4, np.array([bounds.lower]), np.array([bounds.upper]))[0]
-    twin = fit_twin(shares, 4, candidates=100)
+    energy = float(np.square(shares, dtype=np.float64).sum())
+    one = squared_errors(Sample(shares), energy, 4, np.array([bounds.lower]), np.array([bounds.upper]))[0]
+    twin = fit_twin(Sample(shares), 4, candidates=100)
     assert twin is not None
     assert squared_error(shares, twin) < one
 
 
 def test_a_tensor_without_positive_values_has_no_twin() -> None:
-    assert fit_twin(np.zeros(4, np.float32), 4, candidates=3) is None
+    assert fit_twin(Sample(np.zeros(4, np.float32)), 4, candidates=3) is None

@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intaglio.errors import CalibrationError, SpecError
-from intaglio.observe import MinMax, OneSidedMse, Percentile, Search, TwoSidedMse
+from intaglio.observe import DistributionSearch, FreeMse, MinMax, OneSidedMse, Percentile, TwoSidedMse
+from intaglio.observe.distribution import Sample
 from intaglio.observe.search import squared_errors
 from intaglio.spec import Bounds
 
 BITS = st.integers(2, 8)
-EVERY_SEARCH: tuple[Search, ...] = (MinMax(), Percentile(1.0), TwoSidedMse(20), OneSidedMse(20))
+EVERY_SEARCH: tuple[DistributionSearch, ...] = (
+    MinMax(), Percentile(1.0), TwoSidedMse(20), OneSidedMse(20), FreeMse(10, 3)
+)  # fmt: skip
 few = settings(max_examples=40, deadline=None)
 
 
@@ -78,7 +81,7 @@ def test_errors_of_all_candidates_are_those_of_quantizing_every_value(x: np.ndar
     if x.min() == x.max():
         return
     lower, upper = (np.array(bound) for bound in zip(*candidates(TwoSidedMse(10), x), strict=True))
-    ours = squared_errors(np.sort(x), bits, lower, upper)
+    ours = squared_errors(Sample(x), float(np.square(x, dtype=np.float64).sum()), bits, lower, upper)
     theirs = [brute_force_error(x, low, high, bits) for low, high in zip(lower, upper, strict=True)]
     assert np.abs(ours - theirs).max() <= tolerance(x)
 
@@ -126,7 +129,7 @@ def test_percentile_is_that_of_numpy(x: np.ndarray, tail: float) -> None:
 @pytest.mark.parametrize("search", EVERY_SEARCH, ids=lambda search: type(search).__name__)
 @pytest.mark.parametrize("constant", [0.0, -3.5, 1e-9, 2e5])
 @pytest.mark.parametrize("count", [1, 1000])
-def test_constants_stay_exactly_representable(search: Search, constant: float, count: int) -> None:
+def test_constants_stay_exactly_representable(search: DistributionSearch, constant: float, count: int) -> None:
     x = np.full(count, constant, dtype=np.float32)
     found = search(x, bits=4)
     assert found.lower == float(x[0])
@@ -135,7 +138,7 @@ def test_constants_stay_exactly_representable(search: Search, constant: float, c
 
 @pytest.mark.parametrize("search", EVERY_SEARCH, ids=lambda search: type(search).__name__)
 @pytest.mark.parametrize("wrong", [[], [1.0, float("nan")], [float("inf"), 0.0]], ids=["empty", "NaN", "infinite"])
-def test_nothing_to_search_is_an_error_with_a_remedy(search: Search, wrong: list[float]) -> None:
+def test_nothing_to_search_is_an_error_with_a_remedy(search: DistributionSearch, wrong: list[float]) -> None:
     with pytest.raises(CalibrationError, match="check the calibration pictures and the checkpoint"):
         search(np.array(wrong, dtype=np.float32), bits=4)
 
@@ -144,3 +147,45 @@ def test_nothing_to_search_is_an_error_with_a_remedy(search: Search, wrong: list
 def test_tails_that_leave_nothing_are_refused(tail: float) -> None:
     with pytest.raises(SpecError, match="choose 0 to below 50"):
         Percentile(tail)
+
+
+@few
+@given(values(), BITS)
+def test_free_bounds_err_no_more_than_any_pair_and_any_other_search(x: np.ndarray, bits: int) -> None:
+    """Every coarse pair, and what the other searches find, tried on every value."""
+    search, low, high = FreeMse(candidates=6, finer=2), float(x.min()), float(x.max())
+    if low == high:
+        return
+    found = search(x, bits)
+    if Sample(x).zero_share >= search.zero_share:
+        return
+    slack = tolerance(x)
+    coarse = [(low + i * (high - low) / 6, high - j * (high - low) / 6) for i in range(6) for j in range(6 - i)]
+    error = brute_force_error(x, found.lower, found.upper, bits)
+    assert error <= min(brute_force_error(x, *pair, bits) for pair in coarse) + slack
+    for other in (MinMax(), TwoSidedMse(6), OneSidedMse(6)):
+        theirs = other(x, bits)
+        assert error <= brute_force_error(x, theirs.lower, theirs.upper, bits) + slack
+
+
+def test_free_bounds_follow_a_skewed_tensor_where_lockstep_cannot() -> None:
+    """The sum of two GELUs of wide inputs: bounded at -0.34, a long tail above; lockstep loses what is near zero."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal(20_000)
+    x = np.maximum(z * np.abs(z), -0.34).astype(np.float32)
+    free, lockstep = FreeMse()(x, 4), TwoSidedMse()(x, 4)
+    assert free.lower < lockstep.lower - 0.1
+    errors = [brute_force_error(x, one.lower, one.upper, 4) for one in (free, lockstep)]
+    assert errors[0] < 0.7 * errors[1]
+
+
+@few
+@given(st.integers(0, 10_000), BITS)
+def test_zero_is_a_level_where_it_is_frequent(seed: int, bits: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(300).astype(np.float32)
+    x[:200] = 0.0
+    found = FreeMse(12, 2)(x, bits)
+    step = (found.upper - found.lower) / (2**bits - 1)
+    codes = -found.lower / step
+    assert codes == pytest.approx(round(codes), abs=1e-9)
