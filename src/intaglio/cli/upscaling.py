@@ -65,13 +65,22 @@ def run_upscale(
     opened = open_model(model, scale=own, backend=backend, threads=threads, memory=memory)
     settings = Settings(
         size, AlphaWay(words.alpha), words.quality, words.bits, Existing(words.existing),
-        words.max_pixels or MAX_PIXELS, words.workers,
+        words.max_pixels or MAX_PIXELS, words.workers, _halo(opened),
     )  # fmt: skip
     suffix = suffix_of(words.format) if words.format else None
     jobs = plan(words.pictures, words.output, tag_of(size, opened.upscaler.scale), suffix)
     require_place(json, *([jobs[0].target] if len(jobs) == 1 and words.output is None else []))
     outcomes = list(_told(jobs, opened, settings))
     _summarize(opened, outcomes, json)
+
+
+def _halo(opened: Opened) -> int | None:
+    """How far the network looks, where that has a bound."""
+    if opened.packed is None:
+        return None
+    from intaglio.runtime.reach import reach
+
+    return reach(opened.packed.program)
 
 
 def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[Outcome]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +24,18 @@ from intaglio.images.enlarging import AlphaWay, Upscaler8, enlarge, network_of
 from intaglio.images.files import MAX_PIXELS, quiet, read_bytes
 from intaglio.images.naming import Job, leftovers
 from intaglio.images.picture import Picture
-from intaglio.images.reading import decode
+from intaglio.images.reading import decode, read_header
 from intaglio.images.sizing import NATURAL, Size
 from intaglio.images.writing import MOVING, depth_for, encode, encode_animation, format_of
+
+if TYPE_CHECKING:
+    from intaglio.images.strips import Source
+
+STREAM_ABOVE = 16_000_000
+"""Pixels of a picture that is streamed: at x4 and 16 bits its result alone is 1.5 GB."""
+
+
+_BEST_COMPRESSION = 10_000  # pixels to a byte: more than any format reaches, so that no header is read for nothing
 
 
 class Existing(StrEnum):
@@ -47,7 +56,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Settings:
-    """How all pictures of a batch are enlarged and written; see `enlarge` and `write_picture`."""
+    """How all pictures of a batch are enlarged and written; see `enlarge` and `write_picture`.
+
+    Pictures of more than `stream_above` pixels are enlarged in strips of rows, where their formats allow it; `halo` is
+    then how many rows the network looks up and down, None where that has no useful bound.
+    """
 
     size: Size = NATURAL
     alpha: AlphaWay = AlphaWay.NETWORK
@@ -56,6 +69,8 @@ class Settings:
     existing: Existing = Existing.SKIP
     max_pixels: int = MAX_PIXELS
     workers: int = 2
+    halo: int | None = None
+    stream_above: int = STREAM_ABOVE
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ def run_batch(jobs: Sequence[Job], upscaler: Upscaler8, settings: Settings) -> I
 def _overlapped(
     checked: Sequence[Job | Outcome], upscaler: Upscaler8, settings: Settings, pool: ThreadPoolExecutor
 ) -> Iterator[Outcome]:
-    ahead: deque[tuple[Job, Future[Enlarged]] | Outcome] = deque()
+    ahead: deque[tuple[Job, Future[Enlarged | Source]] | Outcome] = deque()
     behind: deque[Future[Outcome] | Outcome] = deque()
     waiting = iter(checked)
 
@@ -174,13 +189,29 @@ def _checked(job: Job, existing: Existing) -> Job | Outcome:
     return Outcome(job.source, job.target, Status.SKIPPED, "the result exists")
 
 
-def _read(job: Job, settings: Settings) -> Enlarged:
+def _read(job: Job, settings: Settings) -> Enlarged | Source:
+    large = job.source.is_file() and job.source.stat().st_size > settings.stream_above // _BEST_COMPRESSION
+    if large and settings.size == NATURAL:
+        header = read_header(job.source, max_pixels=settings.max_pixels)
+        if header is not None and header.pixels > settings.stream_above:
+            from intaglio.images.strips import streamable
+
+            source = streamable(job.source, job.target, settings.max_pixels)
+            if source is not None:
+                return source
     return decode(read_bytes(job.source), job.source, max_pixels=settings.max_pixels)
 
 
-def _compute(job: Job, read: Callable[[], Enlarged], upscaler: Upscaler8, settings: Settings) -> tuple[Enlarged, float]:
-    """The enlarged picture and the seconds that took. Frames that repeat the one before are not computed again."""
+def _compute(
+    job: Job, read: Callable[[], Enlarged | Source], upscaler: Upscaler8, settings: Settings
+) -> tuple[Enlarged, float] | Outcome:
+    """The enlarged picture and the seconds that took; the outcome where a picture was streamed to its end.
+
+    Frames that repeat the one before are not computed again.
+    """
     found = read()
+    if not isinstance(found, Picture | Animation):
+        return _streamed(job, found, upscaler, settings)
     if isinstance(found, Animation) and format_of(job.target) not in MOVING:
         raise ImageError(f"{job.source} is an animation; write .gif, .png, .webp or .avif, or split it first.")
     began = time.perf_counter()
@@ -190,11 +221,25 @@ def _compute(job: Job, read: Callable[[], Enlarged], upscaler: Upscaler8, settin
         if before is not None and np.array_equal(before.samples, one.samples):
             frames.append(frames[-1])
             continue
-        frames.append(enlarge(one, network_of(upscaler, one), alpha=settings.alpha, size=settings.size))
+        frames.append(enlarge(one, network_of(upscaler, one.bits), alpha=settings.alpha, size=settings.size))
         before = one
     seconds = time.perf_counter() - began
     large = replace(found, frames=tuple(frames)) if isinstance(found, Animation) else frames[0]
     return large, seconds
+
+
+def _streamed(job: Job, source: Source, upscaler: Upscaler8, settings: Settings) -> Outcome:
+    from intaglio.images.strips import HALO, enlarge_strips
+
+    make_folder(job.target.parent)
+    network = network_of(upscaler, source.bits)
+    last, seconds = enlarge_strips(
+        source, job.target, network, alpha=settings.alpha, halo=HALO if settings.halo is None else settings.halo,
+        bits=settings.bits, quality=settings.quality,
+    )  # fmt: skip
+    height, width = source.height * network.scale, source.width * network.scale
+    mode, notes = str(last.mode), ("in strips of rows",)
+    return Outcome(job.source, job.target, Status.ENLARGED, "", width, height, mode, last.bits, 1, seconds, notes)
 
 
 def _write(job: Job, computed: tuple[Enlarged, float], settings: Settings) -> Outcome:

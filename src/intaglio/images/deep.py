@@ -5,6 +5,7 @@ Everything of 8 bits is `reading.py` and `writing.py`.
 
 from __future__ import annotations
 
+import io
 from types import ModuleType
 from typing import Any
 
@@ -60,29 +61,34 @@ def encode_deep(picture: Picture, form: str, path: PathLike, quality: int) -> by
     Raises: ImageError where libvips is absent or refuses.
     """
     module = vips(path)
-    image = _image(module, picture, form)
-    keep = "icc:xmp" if picture.metadata.exif is None else "exif:icc:xmp"
+    name, options = saver(picture, form, quality)
     try:
-        if form == "PNG":
-            data: bytes = image.pngsave_buffer(bitdepth=16, keep=keep)
-        elif form == "TIFF":
-            data = image.tiffsave_buffer(compression="deflate", predictor="horizontal", keep=keep, resunit="inch")
-        else:
-            how = {"compression": "av1", "bitdepth": picture.bits, "subsample_mode": "off"}
-            data = image.heifsave_buffer(Q=quality, keep=keep, **how)
+        data: bytes = getattr(_image(module, picture, form), f"{name}_buffer")(**options)
     except module.Error as error:
         raise ImageError(f"{form} cannot hold this picture ({first_line(error)}); write .tif.") from error
     if form == "TIFF" and picture.metadata.exif is not None:
-        return add_exif(data, picture.metadata.exif)
+        stream = io.BytesIO(data)
+        add_exif(stream, picture.metadata.exif)
+        data = stream.getvalue()
     return data
 
 
-def _image(module: ModuleType, picture: Picture, form: str) -> Any:
-    samples, meta, bits = picture.samples, picture.metadata, picture.bits
-    if form == "AVIF":  # libvips takes the codes from the upper bits
-        samples = (gather(samples, bits) << (16 - bits)).astype(np.uint16)
-    kind = "rgb16" if samples.shape[2] > 2 else "grey16"
-    image = module.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation=kind)
+def saver(picture: Picture, form: str, quality: int) -> tuple[str, dict[str, Any]]:
+    """The operation of libvips that writes `form`, and its options for a picture of that depth and metadata."""
+    keep = {"keep": "icc:xmp" if picture.metadata.exif is None else "exif:icc:xmp"}
+    if form == "PNG":
+        return "pngsave", {"bitdepth": 16 if picture.bits > 8 else 8, **keep}
+    if form == "TIFF":
+        return "tiffsave", {"compression": "deflate", "predictor": "horizontal", "resunit": "inch", **keep}
+    if form == "JPEG":
+        return "jpegsave", {"Q": quality, "subsample_mode": "off", **keep}
+    how = {"compression": "av1", "bitdepth": picture.bits, "subsample_mode": "off"}
+    return "heifsave", {"Q": quality, **how, **keep}
+
+
+def with_metadata(module: ModuleType, image: Any, meta: Metadata) -> Any:
+    """An image of libvips with what came along."""
+    image = image.copy()
     if meta.dpi:
         image = image.copy(xres=meta.dpi[0] / _MILLIMETRES, yres=meta.dpi[1] / _MILLIMETRES)
     exif = None if meta.exif is None else EXIF_HEADER + meta.exif
@@ -90,6 +96,15 @@ def _image(module: ModuleType, picture: Picture, form: str) -> Any:
         if blob:
             image.set_type(module.GValue.blob_type, name, blob)
     return image
+
+
+def _image(module: ModuleType, picture: Picture, form: str) -> Any:
+    samples, bits = picture.samples, picture.bits
+    if form == "AVIF":  # libvips takes the codes from the upper bits
+        samples = (gather(samples, bits) << (16 - bits)).astype(np.uint16)
+    kind = "rgb16" if samples.shape[2] > 2 else "grey16"
+    image = module.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation=kind)
+    return with_metadata(module, image, picture.metadata)
 
 
 def _field(image: Any, name: str) -> Any:

@@ -153,13 +153,13 @@ class Upscaler8(Protocol):
         ...
 
 
-def network_of(upscaler: Upscaler8, picture: Picture) -> Network:
-    """`upscaler` as something that enlarges `picture`.
+def network_of(upscaler: Upscaler8, bits: int) -> Network:
+    """`upscaler` as something that enlarges pictures of `bits` bits.
 
-    Raises: ImageError where the picture has more than 8 bits and the upscaler has no `planes`.
+    Raises: ImageError where those are more than 8 and the upscaler has no `planes`.
     """
     if isinstance(upscaler, Network):
         return upscaler
-    if picture.bits > 8:
-        raise ImageError(f"This picture has {picture.bits} bits, and this model runs 8-bit pictures only; convert it.")
+    if bits > 8:
+        raise ImageError(f"This picture has {bits} bits, and this model runs 8-bit pictures only; convert it.")
     return EightBit(upscaler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import MutableMapping
+from io import BufferedIOBase
 from typing import Any
 
 from PIL import Image, TiffImagePlugin
@@ -40,27 +41,37 @@ def tiff_directory(exif: bytes | None, xmp: bytes | None) -> Image.Exif:
     return directory
 
 
-def add_exif(tiff: bytes, exif: bytes) -> bytes:
-    """A little-endian TIFF file of one page, with what `exif` says of the picture in its directory.
+def add_exif(tiff: BufferedIOBase, exif: bytes) -> None:
+    """Put what `exif` says of the picture into the directory of a little-endian TIFF file of one page.
 
-    What is new and a directory of old and new entries go behind everything else; strips stay where they are.
+    What is new and a directory of old and new entries go behind everything else; strips stay where they are. A
+    BigTIFF (above 4 GiB) is left as it is.
     """
+    tiff.seek(0)
+    magic, start = struct.unpack("<4sI", tiff.read(8))
+    if magic != b"II*\0":
+        return
     found, added = Image.Exif(), TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     found.load(EXIF_HEADER + exif)
     _copy(found, added)
-    place = len(tiff) + len(tiff) % 2
-    whole = tiff.ljust(place, b"\0") + bytes(added.tobytes(place))
-    whole += b"\0" * (len(whole) % 2)
-    (old,) = struct.unpack_from("<I", tiff, 4)
-    entries = sorted({**_entries(whole, old), **_entries(whole, place)}.items())
-    directory = struct.pack("<H", len(entries)) + b"".join(entry for _, entry in entries) + bytes(4)
-    return whole[:4] + struct.pack("<I", len(whole)) + whole[8:] + directory
+    old = _entries(tiff, start)
+    place = tiff.seek(0, 2)
+    tiff.write(b"\0" * (place % 2))
+    place += place % 2
+    body = bytes(added.tobytes(place))
+    tiff.write(body + b"\0" * (len(body) % 2))
+    entries = sorted({**old, **_entries(tiff, place)}.items())
+    start = tiff.seek(0, 2)
+    tiff.write(struct.pack("<H", len(entries)) + b"".join(entry for _, entry in entries) + bytes(4))
+    tiff.seek(4)
+    tiff.write(struct.pack("<I", start))
 
 
-def _entries(tiff: bytes, start: int) -> dict[int, bytes]:
+def _entries(tiff: BufferedIOBase, start: int) -> dict[int, bytes]:
     """The entries of the directory at `start`, twelve bytes each, by tag."""
-    (count,) = struct.unpack_from("<H", tiff, start)
-    entries = (tiff[place : place + 12] for place in range(start + 2, start + 2 + 12 * count, 12))
+    tiff.seek(start)
+    (count,) = struct.unpack("<H", tiff.read(2))
+    entries = (tiff.read(12) for _ in range(count))
     return {struct.unpack("<H", entry[:2])[0]: entry for entry in entries}
 
 

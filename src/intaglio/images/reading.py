@@ -7,6 +7,7 @@ benchmarks: 8-bit RGB or nothing.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
@@ -80,6 +81,37 @@ def decode(data: bytes, path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Pict
             return _deep(data, path, metadata, max_pixels)
         opened = ImageOps.exif_transpose(opened)
         return _picture(opened, metadata, path, _format(opened, data))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's first bytes say: enough to decide how it is read."""
+
+    format: str
+    pixels: int
+    turned: bool
+    interlaced: bool
+    metadata: Metadata
+
+
+def read_header(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Header | None:
+    """The header of a still picture, none of its samples; None where Pillow does not know it, or it has frames.
+
+    Raises: ImageError when it has more than `max_pixels`.
+    """
+    with quiet(), decoding(path, max_pixels):
+        try:
+            opened = Image.open(path, formats=READ_FORMATS)
+        except (UnidentifiedImageError, OSError):
+            return None
+        with opened:
+            require_size(path, opened.width, opened.height, max_pixels)
+            if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
+                return None
+            turned = opened.getexif().get(0x0112, 1) != 1
+            interlaced = bool(opened.info.get("interlace") or opened.info.get("progressive"))
+            form = "JPEG" if opened.format == "MPO" else str(opened.format)
+            return Header(form, opened.width * opened.height, turned, interlaced, _metadata(opened))
 
 
 def _open(data: bytes, path: PathLike) -> Image.Image | None:

@@ -176,8 +176,8 @@ def test_an_8_bit_upscaler_enlarges_8_bits_only() -> None:
 
     upscaler.scale = 1  # type: ignore[attr-defined]
     gray = Picture(np.random.default_rng(0).integers(0, 256, (3, 4, 1), dtype=np.uint8))
-    network = network_of(upscaler, gray)  # type: ignore[arg-type]
+    network = network_of(upscaler, 8)  # type: ignore[arg-type]
     assert isinstance(network, EightBit)
     assert np.array_equal(enlarge(gray, network).samples, gray.samples)
     with pytest.raises(ImageError, match="16 bits"):
-        network_of(upscaler, with_bits(gray, 16))  # type: ignore[arg-type]
+        network_of(upscaler, 16)  # type: ignore[arg-type]
