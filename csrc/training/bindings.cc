@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -68,8 +69,8 @@ std::pair<double, double> backward(const Input& grad, const Input& x, std::optio
 
 using BinArray = nb::ndarray<double, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 
-// Each thread but the first has bins of its own, which are added up at the end.
-void tally_into(const Input& x, BinArray into, float inverse, float first, int threads) {
+// Each thread but the first has bins of its own, which are added up at the end. Returns the number of zeros.
+int64_t tally_into(const Input& x, BinArray into, float inverse, float first, int threads) {
   const Bins bins{inverse, first, static_cast<int64_t>(into.shape(0))};
   if (bins.size < 1) throw std::invalid_argument("a tally needs at least one bin");
   auto* target = reinterpret_cast<Bin*>(into.data());
@@ -77,8 +78,10 @@ void tally_into(const Input& x, BinArray into, float inverse, float first, int t
   const nb::gil_scoped_release released;
   const int team = std::max(team_of(threads, count), 1);
   std::vector<std::vector<Bin>> parts(static_cast<size_t>(team - 1), std::vector<Bin>(static_cast<size_t>(bins.size), Bin{0.0, 0.0}));
+  std::vector<int64_t> zeros(static_cast<size_t>(team), 0);
   run_team(team, count, [&](int thread, int64_t begin, int64_t end) {
-    tally(x.data(), begin, end, bins, thread == 0 ? target : parts[static_cast<size_t>(thread - 1)].data());
+    Bin* own = thread == 0 ? target : parts[static_cast<size_t>(thread - 1)].data();
+    zeros[static_cast<size_t>(thread)] = tally(x.data(), begin, end, bins, own);
   });
   for (const auto& part : parts) {
     for (size_t i = 0; i < part.size(); ++i) {
@@ -86,6 +89,7 @@ void tally_into(const Input& x, BinArray into, float inverse, float first, int t
       target[i].count += part[i].count;
     }
   }
+  return std::accumulate(zeros.begin(), zeros.end(), int64_t{0});
 }
 
 using StridedInput = nb::ndarray<const float, nb::ndim<4>, nb::device::cpu>;

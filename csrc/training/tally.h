@@ -19,7 +19,7 @@ struct Bins {
   int64_t size;
 };
 
-// Adds each of x to its bin. A value outside, or NaN, goes to the bin at that end, or to the first.
-void tally(const float* x, int64_t begin, int64_t end, const Bins& bins, Bin* into);
+// Adds each of x to its bin; returns how many are exactly zero. A value outside, or NaN, goes to the bin at that end, or to the first.
+int64_t tally(const float* x, int64_t begin, int64_t end, const Bins& bins, Bin* into);
 
 }  // namespace intaglio::training

@@ -51,9 +51,8 @@ class Histogram:
         flat = values.detach().to("cpu", torch.float32).contiguous().view(-1)
         low, high = (float(end) for end in torch.aminmax(flat)) if flat.numel() else (math.nan, math.nan)
         checked(low, high)
-        self._zeros += flat.numel() - int(torch.count_nonzero(flat))
         self._reach(min(low, self._low), max(high, self._high))
-        self._tally(flat)
+        self._zeros += self._tally(flat)
         self.__dict__.pop("_sums", None)
 
     @property
@@ -124,15 +123,16 @@ class Histogram:
             self._bins = moved
         self._exponent, self._first, self._low, self._high = exponent, first, low, high
 
-    def _tally(self, flat: Float[Tensor, " n"]) -> None:
+    def _tally(self, flat: Float[Tensor, " n"]) -> int:
+        """Count values within the range; returns how many are zero."""
         kernel, inverse = native(), 1.0 / self.width
         if kernel is not None:
-            kernel.tally(flat.numpy(), self._bins, inverse, float(self._first), torch.get_num_threads())
-            return
+            return int(kernel.tally(flat.numpy(), self._bins, inverse, float(self._first), torch.get_num_threads()))
         for part in torch.split(flat, 1 << 20):
             places = (torch.floor(part * inverse) - self._first).clamp_(0, BINS - 1).long().numpy()
             self._bins[:, 0] += np.bincount(places, part.numpy(), minlength=BINS)
             self._bins[:, 1] += np.bincount(places, minlength=BINS)
+        return flat.numel() - int(torch.count_nonzero(flat))
 
 
 def _floor(value: float, exponent: int) -> int:
