@@ -162,6 +162,7 @@ std::vector<std::pair<double, double>> attend_backward(const StridedInput& grad,
 }  // namespace
 
 NB_MODULE(_fused, module) {
+  nb::set_leak_warnings(false);  // as _core does
   module.doc() = "Fused fake quantization of float tensors with one pair of bounds, and attention between quantized operands.";
   module.def("forward", &forward, nb::arg("x"), nb::arg("out"), nb::arg("lower"), nb::arg("upper"), nb::arg("bits"),
              nb::arg("threads"));

@@ -16,6 +16,8 @@ from intaglio.errors import OutputError
 
 PathLike = str | os.PathLike[str]
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows alone would otherwise turn each newline into two characters
+
 _REMEDIES = {
     errno.ENOSPC: "free some space or choose another disk",
     errno.EDQUOT: "free some of your quota or choose another disk",
@@ -79,7 +81,7 @@ def append_bytes(path: PathLike, data: bytes) -> None:
     Raises: OutputError as `atomic_write`.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o666)
         try:
             written = os.write(descriptor, data)
             if written < len(data):

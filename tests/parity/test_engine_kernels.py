@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,16 @@ def test_the_environment_is_left_alone() -> None:
     if os.environ.get(native.ISA_VARIABLE):
         pytest.skip(f"{native.ISA_VARIABLE} is set: only that instruction set is the default in this run")
     assert native.machine().chosen == RUNNABLE[-1]
+
+
+KEPT_ALIVE = """
+import ctypes
+from intaglio.runtime.native import core
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(core().Builder()))
+"""
+
+
+def test_the_core_says_nothing_at_exit() -> None:
+    """An interrupted command ends with objects of the core alive; its own last word must stay the last."""
+    done = subprocess.run([sys.executable, "-c", KEPT_ALIVE], check=True, capture_output=True, text=True)
+    assert done.stdout + done.stderr == ""

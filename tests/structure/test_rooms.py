@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests_imports import imports, room_of, sources
 
-BASE = {"spec", "errors", "progress", "_atomic", "_shapes", "provenance"}
+BASE = {"spec", "errors", "progress", "_atomic", "_shapes", "_system", "provenance"}
 """Vocabulary that every room may use: standard library only (`_shapes` hands on jaxtyping where it is loaded)."""
 
 EVERYTHING = {"*"}
@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": set(),
     "_atomic": {"errors"},
     "_shapes": set(),
+    "_system": set(),
     "provenance": {"_atomic", "intaglio"},
     "images": BASE,
     "arch": BASE,

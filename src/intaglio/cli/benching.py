@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import resource
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from intaglio._system import peak_memory, usable_cores
 from intaglio.bench.alone import Alone, measure_alone
 from intaglio.cli.output import say, show_table, size_text, write_json
 from intaglio.cli.progress import shown_progress
@@ -41,7 +40,7 @@ def run_bench(
     height, width = parse_size(size)
     if peers and checkpoint is None:
         raise SpecError("peers run the float network, which a packed model does not hold; pass --checkpoint FILE.")
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or usable_cores()
     packed = load(path)
     engine = Engine(packed.program, threads=threads)
     image = _picture(height, width)
@@ -50,7 +49,7 @@ def run_bench(
     figures = _show_alone(alone, path, engine, size, threads)
     if peers and checkpoint is not None:
         figures |= _peers(engine, checkpoint, image, threads, rounds)
-    figures["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    figures["peak_rss_bytes"] = peak_memory()
     if records is not None:
         append_records(records, [_record(packed, path, figures)])
     write_json(json, figures)

@@ -3,10 +3,11 @@
 Numpy only; anything that maps a picture to a larger one can be evaluated.
 """
 
+from intaglio._system import usable_cores
 from intaglio.evaluate.cost import compression_ratio, speedup_ratio, storage_ratio
 from intaglio.evaluate.datasets import KNOWN_DATASETS, Dataset, Pair, canonical_name, load_dataset
 from intaglio.evaluate.evaluate import Evaluation, Score, evaluate
-from intaglio.evaluate.machine import Machine, current_machine, current_versions, usable_cores
+from intaglio.evaluate.machine import Machine, current_machine, current_versions
 from intaglio.evaluate.metrics import psnr_y, rgb_to_y, ssim_y
 from intaglio.evaluate.protocol import PROTOCOL, protocol_text
 from intaglio.evaluate.records import Calibration, Record, append_records, learning_steps, read_records

@@ -5,13 +5,13 @@ No host, user or path names: records are published.
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from intaglio._system import usable_cores
 from intaglio.provenance import VERSION
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -35,11 +35,6 @@ def current_machine() -> Machine:
     text = _CPUINFO.read_text() if _CPUINFO.exists() else ""
     cpu = platform.processor() or platform.machine() or "unknown"
     return machine_from_cpuinfo(text, cpu, usable_cores())
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on (its affinity, where the system has such a thing)."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_from_cpuinfo(text: str, fallback: str, cores: int) -> Machine:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from intaglio._shapes import UInt8
+from intaglio._system import usable_cores
 from intaglio.errors import EngineError
 from intaglio.packed.program import Program
 from intaglio.runtime.native import NativeProgram, core
@@ -47,7 +48,7 @@ class Engine:
         self.program = program
         self.scale = program.scale
         self._memory = memory
-        self.native = _native(program, backend, threads or len(os.sched_getaffinity(0)), memory)
+        self.native = _native(program, backend, threads or usable_cores(), memory)
         self._run: Callable[[ndarray], ndarray] = self.native.run if self.native else _reference(program)
 
     @property

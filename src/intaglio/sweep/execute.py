@@ -5,14 +5,13 @@ Which cells, in which process and how many at once is decided in `run.py` and `p
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from intaglio._system import peak_memory
 from intaglio.app.quantizing import Recipe, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.errors import CheckpointError, EngineError
@@ -127,13 +126,7 @@ def _record(cell: Cell, subject: Subject, evaluation: Evaluation, threads: int) 
             "cell": cell.content_hash,
             "engine": subject.engine,
             "threads": threads,
-            "peak_bytes": _peak_bytes(),
+            "peak_bytes": peak_memory(),
             **subject.figures,
         },
     )
-
-
-def _peak_bytes() -> int:
-    """Most memory that this process ever held: kilobytes on Linux, bytes on macOS."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

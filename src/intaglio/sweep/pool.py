@@ -5,15 +5,16 @@ Knows tasks and messages, and nothing of records or files.
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from typing import cast
 
+from intaglio._system import process_context
 from intaglio.errors import SpecError
 from intaglio.sweep.worker import Failed, Finished, Message, Report, Task, work
 
@@ -59,8 +60,7 @@ def run_tasks(tasks: Sequence[Task], memories: Sequence[int], limits: Limits) ->
     `memories` are the bytes that each is expected to take. Each task ends with one `Finished` or `Failed`, whatever
     happens to its process. When the iteration is given up, all processes are ended.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["intaglio.sweep.execute"])
+    context = process_context(["intaglio.sweep.execute"])
     waiting = deque(range(len(tasks)))
     running: dict[int, _Running] = {}
     try:
@@ -83,7 +83,7 @@ def _fits(memory: int, running: dict[int, _Running], limits: Limits) -> bool:
     return len(running) < limits.workers and used + memory <= limits.memory
 
 
-def _start(context: ForkServerContext, task: Task, memory: int) -> _Running:
+def _start(context: ForkServerContext | SpawnContext, task: Task, memory: int) -> _Running:
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(task, theirs), daemon=True)
     process.start()
@@ -96,7 +96,7 @@ def _listen(running: dict[int, _Running]) -> Iterator[Update]:
     """Wait for the next messages; tasks that ended leave `running`."""
     index_of = {worker.pipe: index for index, worker in running.items()}
     for pipe in wait(list(index_of)):
-        assert isinstance(pipe, Connection)
+        pipe = cast(Connection, pipe)  # of another class on Windows
         index = index_of[pipe]
         worker = running[index]
         message = _receive(worker)

@@ -6,7 +6,6 @@ sweep.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from intaglio._atomic import append_bytes
+from intaglio._system import lock_file
 from intaglio.errors import OutputError, ResumeError
 from intaglio.evaluate import Record, append_records, read_records
 from intaglio.sweep.cell import Cell
@@ -48,7 +48,7 @@ class Store:
         except OSError as error:
             raise OutputError(f"cannot keep state in {self.folder} ({error}); write to another folder.") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(lock)
             yield
         except BlockingIOError as error:
             raise ResumeError(f"another sweep writes {self.path}; wait for it or write another file.") from error
