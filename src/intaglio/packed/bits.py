@@ -63,11 +63,11 @@ def unpack(data: UInt8[np.ndarray, " bytes"], count: int, bits: int) -> UInt8[np
     if count < 0 or data.size != expected:
         raise TensorShapeError(
             f"{data.size} bytes hold packed codes, but {count} of {bits} bits take {expected}; the file is damaged, "
-            "fetch or pack it again."
+            "fetch it again or quantize anew."
         )
     used = count * bits % 8
     if used and int(data[-1]) >> used:
-        raise PaddingBitsError("bits behind the last code are set; the file is damaged, fetch or pack it again.")
+        raise PaddingBitsError("bits behind the last code are set; the file is damaged, fetch it again.")
     stream = np.unpackbits(data, count=count * bits, bitorder="little").reshape(count, bits)
     codes = stream[:, 0].copy()
     for place in range(1, bits):  # one pass a bit: `packbits` along so short an axis takes five times as long

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from intaglio.packed.errors import NotSafetensorsError, TruncatedError, UnreadableError
 
 DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
-    {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "U8": np.dtype("u1")}
+    {"F32": np.dtype("<f4"), "I32": np.dtype("<i4"), "F16": np.dtype("<f2"), "U8": np.dtype("u1")}
 )
 """The types that a packed model uses, widest first: in this order every array lies at a multiple of its item size."""
 
@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> Container:
             size = os.fstat(stream.fileno()).st_size
             length = int.from_bytes(stream.read(8), "little")
             if size < 10 or length > MAX_HEADER_BYTES:
-                raise NotSafetensorsError(f"{path} is no safetensors file; give a file written by `intaglio pack`.")
+                raise NotSafetensorsError(f"{path} is no safetensors file; give a file written by `intaglio quantize`.")
             if length > size - 8:
                 raise TruncatedError(f"{path} ends within its header; fetch it again.")
             header = _header(path, stream.read(length))
@@ -102,16 +102,18 @@ def _header(path: str | os.PathLike[str], text: bytes) -> dict[str, Any]:
     try:
         header = parse_json(text)
     except ValueError as error:
-        raise NotSafetensorsError(f"{path}: its header is no JSON ({error}); give a file of `intaglio pack`.") from None
+        raise NotSafetensorsError(
+            f"{path}: its header is no JSON ({error}); give one of `intaglio quantize`."
+        ) from None
     if not isinstance(header, dict):
-        raise NotSafetensorsError(f"{path}: its header is no table of tensors; give a file written by `intaglio pack`.")
+        raise NotSafetensorsError(f"{path}: its header is no table of tensors; give a file of `intaglio quantize`.")
     return header
 
 
 def _metadata(path: str | os.PathLike[str], header: dict[str, Any]) -> dict[str, str]:
     metadata = header.get(_METADATA, {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise NotSafetensorsError(f"{path}: its metadata are no strings; give a file written by `intaglio pack`.")
+        raise NotSafetensorsError(f"{path}: its metadata are no strings; give a file written by `intaglio quantize`.")
     return metadata
 
 
@@ -138,7 +140,7 @@ def _entry(path: str | os.PathLike[str], name: str, fields: Any) -> _Entry:
     )
     if not sound or fields["dtype"] not in DTYPES:
         raise NotSafetensorsError(
-            f"{path}: tensor {name[:40]!r} is ill described; give a file written by `intaglio pack`."
+            f"{path}: tensor {name[:40]!r} is ill described; give a file written by `intaglio quantize`."
         )
     entry = _Entry(name, DTYPES[fields["dtype"]], tuple(fields["shape"]), *fields["data_offsets"])
     if math.prod(entry.shape) * entry.dtype.itemsize != entry.end - entry.start:

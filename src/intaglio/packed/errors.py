@@ -13,7 +13,7 @@ class UnreadableError(PackedError):
 
 
 class NotSafetensorsError(PackedError):
-    """The bytes are no safetensors container. Remedy: give a file written by ``intaglio pack``."""
+    """The bytes are no safetensors container. Remedy: give a file written by ``intaglio quantize``."""
 
 
 class TruncatedError(PackedError):
@@ -21,15 +21,15 @@ class TruncatedError(PackedError):
 
 
 class NotIntaglioError(PackedError):
-    """A sound safetensors file, but without a program of ours. Remedy: pack the checkpoint first."""
+    """A sound safetensors file, but without a program of ours. Remedy: quantize the checkpoint first."""
 
 
 class FormatVersionError(PackedError):
-    """Written in a format version that this release does not read. Remedy: install the release named in the message."""
+    """Written in a format version that this release does not read. Remedy: quantize again, or a newer release."""
 
 
 class HeaderError(PackedError):
-    """The program's JSON is malformed: no JSON, a missing or unknown key, a wrong type. Remedy: pack again."""
+    """The program's JSON is malformed: no JSON, a missing or unknown key, a wrong type. Remedy: quantize again."""
 
 
 class UnknownOpError(PackedError):
@@ -37,19 +37,21 @@ class UnknownOpError(PackedError):
 
 
 class MissingTensorError(PackedError):
-    """A tensor that an operation needs is absent. Remedy: fetch or pack the file again."""
+    """A tensor that an operation needs is absent. Remedy: fetch the file again or quantize anew."""
 
 
 class ExtraTensorError(PackedError):
-    """A tensor that no operation uses. Remedy: fetch or pack the file again; nothing may hide in a model."""
+    """A tensor that no operation uses. Remedy: fetch the file again or quantize anew; nothing may hide in a model."""
 
 
 class TensorShapeError(PackedError):
-    """A tensor's shape or number of bytes is not what the attributes say. Remedy: fetch or pack the file again."""
+    """A tensor's shape or number of bytes is not what the attributes say. Remedy: fetch the file again."""
 
 
 class TensorTypeError(PackedError):
-    """A tensor's type is not the one of its role (uint8 codes; half or single precision floats). Remedy: pack again."""
+    """A tensor's type is not the one of its role (uint8 codes; int32 indices; floats of half or single precision).
+
+    Remedy: quantize again."""
 
 
 class BitWidthError(PackedError):
@@ -73,7 +75,7 @@ class GridError(PackedError):
 
 
 class SiteError(PackedError):
-    """A quantized site is missing, unknown to its operation, or twice there with other grids. Remedy: pack again."""
+    """A site is missing, unknown to its operation, or twice there with other grids. Remedy: quantize again."""
 
 
 class DataFlowError(PackedError):
@@ -86,7 +88,7 @@ class AttributeRangeError(PackedError):
 
 
 class EndpointError(PackedError):
-    """A program must begin with its only ``picture`` and end with its only ``output``. Remedy: lower it again."""
+    """A program must begin with its only ``input`` and end with its only ``output``. Remedy: lower it again."""
 
 
 class ShapeError(PackedError):

@@ -44,16 +44,16 @@ class GridReader:
 
     def __init__(self, rows: Float32[np.ndarray, "rows 2"], spans: Iterable[tuple[int, int]]) -> None:
         if not np.isfinite(rows).all():
-            raise NonFiniteError("the grids hold NaN or infinite values; calibrate and pack the model again.")
+            raise NonFiniteError("the grids hold NaN or infinite values; quantize the model again.")
         ordered = sorted(set(spans))
         ends = [0, *(start + count for start, count in ordered)]
         for (start, count), end in zip(ordered, ends[:-1], strict=True):
             if start < end or count < 1 or start + count > len(rows):
                 raise GridError(
-                    f"{count} grids from row {start} overlap others or leave the {len(rows)}; pack it again."
+                    f"{count} grids from row {start} overlap others or leave the {len(rows)}; quantize it again."
                 )
         if sum(count for _, count in ordered) != len(rows):
-            raise ExtraTensorError("some of the grids belong to no site; fetch or pack the file again.")
+            raise ExtraTensorError("some of the grids belong to no site; fetch the file again or quantize anew.")
         self._rows = rows
         self._known: dict[tuple[int, int, int, tuple[Piece, ...]], tuple[Grid, ...]] = {}
 
@@ -67,5 +67,5 @@ class GridReader:
                 rows = self._rows[start : start + count].tolist()
                 self._known[key] = tuple(Grid(lower, step, bits, pieces) for lower, step in rows)
             except (BoundsError, SpecError) as error:
-                raise GridError(f"{error} Calibrate and pack the model again.") from None
+                raise GridError(f"{error} Quantize the model again.") from None
         return self._known[key]

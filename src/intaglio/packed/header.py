@@ -47,17 +47,17 @@ class Header:
 def take(fields: Any, where: str, types: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
     """`fields`, if it is an object with exactly these keys and value types.
 
-    Raises: HeaderError (remedy: pack the model again).
+    Raises: HeaderError (remedy: quantize the model again).
 
     >>> take({"count": 3}, "calibration", {"count": int})
     {'count': 3}
     """
     if not isinstance(fields, dict) or fields.keys() != types.keys():
         found = sorted(fields) if isinstance(fields, dict) else type(fields).__name__
-        raise HeaderError(f"{where} has {str(found)[:200]}, expected the keys {sorted(types)}; pack the model again.")
+        raise HeaderError(f"{where} has {str(found)[:200]}, expected the keys {sorted(types)}; quantize it again.")
     for key, type_ in types.items():
         if not isinstance(fields[key], type_) or isinstance(fields[key], bool):
-            raise HeaderError(f"{where}: {key} is a {type(fields[key]).__name__}; pack the model again.")
+            raise HeaderError(f"{where}: {key} is a {type(fields[key]).__name__}; quantize the model again.")
     return fields
 
 

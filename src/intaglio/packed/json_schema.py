@@ -7,53 +7,92 @@ from __future__ import annotations
 
 from typing import Any
 
+from intaglio.packed.definition import MAX_RANK, Attribute, Definition
 from intaglio.packed.format import VERSION
-from intaglio.packed.schema import ACTIVATIONS, OPS, OpSchema
-from intaglio.packed.validate import LIMITS, MAX_NAME, MAX_OPS, MAX_SCALE
+from intaglio.packed.layout import CODES
+from intaglio.packed.ops import OPS
+from intaglio.packed.size import MAX_COEFFICIENT, MAX_DEGREE, MAX_TERMS
+from intaglio.packed.validate import MAX_NAME, MAX_OPS, MAX_SCALE
 from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Coverage
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
 _INDEX = {"type": "integer", "minimum": 0}
+_POWER = {"type": "integer", "minimum": 0, "maximum": MAX_DEGREE}
+_TERM = {
+    "type": "array",
+    "prefixItems": [
+        {"type": "integer", "minimum": -MAX_COEFFICIENT, "maximum": MAX_COEFFICIENT},
+        {"type": "integer", "minimum": 1, "maximum": MAX_COEFFICIENT},
+        _POWER,
+        _POWER,
+    ],
+    "minItems": 4,
+    "maxItems": 4,
+}
+_SIZE = {"type": "array", "items": _TERM, "minItems": 1, "maxItems": MAX_TERMS}
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _attribute(name: str, type_: type) -> dict[str, Any]:
-    if type_ is str:
-        return {"enum": list(ACTIVATIONS)}
-    low, high = LIMITS[name]
-    number = {"type": "integer" if type_ is int else "number", "minimum": low, "maximum": high}
-    return {"type": "array", "items": number, "minItems": 3, "maxItems": 3} if type_ is tuple else number
+def _attribute(attribute: Attribute) -> dict[str, Any]:
+    if attribute.form == "str":
+        return {"enum": list(attribute.choices)}
+    kind = attribute.form.removesuffix("s")
+    number = {
+        "type": "number" if kind == "float" else "integer",
+        "minimum": attribute.low,
+        "maximum": attribute.high,
+    }
+    entry = {"anyOf": [number, _SIZE]} if kind == "size" else number
+    if not attribute.form.endswith("s"):
+        return entry
+    return {"type": "array", "items": entry, "minItems": attribute.least, "maxItems": attribute.most}
 
 
-def _operation(kind: str, schema: OpSchema) -> dict[str, Any]:
+def _tensors(definition: Definition) -> dict[str, Any]:
+    shapes: dict[str, Any] = {}
+    for tensor in definition.tensors:
+        axes = [{"type": "integer", "minimum": 1, "maximum": dim.most} for dim in tensor.dims or ()]
+        shape: dict[str, Any] = {"type": "array", "items": _INDEX, "minItems": 0, "maxItems": MAX_RANK}
+        if tensor.dims is not None:
+            shape = {"type": "array", "prefixItems": axes, "minItems": len(axes), "maxItems": len(axes)}
+        shapes[tensor.role] = shape
+        if tensor.form == "weight":
+            shapes[tensor.role + CODES] = shape
+    return {"type": "object", "properties": shapes, "required": [], "additionalProperties": False}
+
+
+def _operation(kind: str, definition: Definition) -> dict[str, Any]:
     positive = {"type": "integer", "minimum": 1, "maximum": (1 << MAX_BITS) - 1}
     piece = {"type": "array", "items": positive, "minItems": 2, "maxItems": 2}
     pieces = {"type": "array", "items": piece, "minItems": 1, "maxItems": MAX_PIECES}
     site = {
         "type": "array",
-        "prefixItems": [_INDEX, {"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS}, _INDEX, _INDEX, pieces],
+        "prefixItems": [_NAME, {"type": "integer", "minimum": MIN_BITS, "maximum": MAX_BITS}, _INDEX, _INDEX, pieces],
         "minItems": 4,
         "maxItems": 5,
     }
-    counts = [len(roles) for _, roles in schema.forms]
-    least, most = schema.arity
+    least, most = definition.arity
     return _object(
         {
             "kind": {"const": kind},
             "name": _NAME,
             "in": {"type": "array", "items": _NAME, "minItems": least, "maxItems": most},
             "out": _NAME,
-            "attrs": _object({name: _attribute(name, type_) for name, type_ in schema.attrs.items()}),
-            "sites": {"type": "array", "items": site, "minItems": min(counts), "maxItems": max(counts)},
+            "attrs": _object({name: _attribute(attribute) for name, attribute in definition.attrs.items()}),
+            "tensors": _tensors(definition),
+            "sites": {"type": "array", "items": site, "minItems": 0, "maxItems": len(definition.sites)},
         }
     )
 
 
 def document() -> dict[str, Any]:
-    """The schema, JSON Schema 2020-12, of the text under the key ``intaglio`` of a packed model's metadata."""
+    """The schemas (JSON Schema 2020-12) of the two texts of a packed model.
+
+    They are its header, under the key ``intaglio`` of the metadata, and its operations, deflated in ``operations``.
+    """
     text, count = {"type": "string"}, {"type": "integer"}
     calibration = _object({"name": text, "content_hash": text, "count": count})
     header = {
@@ -62,24 +101,21 @@ def document() -> dict[str, Any]:
         "protocol": text,
         "provenance": _object({"source_sha256": text, "version": text, "created": text}),
     }
+    whole = {
+        "version": {"const": VERSION},
+        "scale": {"type": "integer", "minimum": 1, "maximum": MAX_SCALE},
+        "architecture": _NAME,
+        "coverage": {"enum": [coverage.value for coverage in Coverage]},
+        "header": _object(header),
+    }
+    operations = {
+        "type": "array",
+        "items": {"anyOf": [_operation(kind, definition) for kind, definition in OPS.items()]},
+        "minItems": 2,
+        "maxItems": MAX_OPS,
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "intaglio packed model",
-        **_object(
-            {
-                "version": {"const": VERSION},
-                "scale": {"type": "integer", "minimum": 1, "maximum": MAX_SCALE},
-                "architecture": _NAME,
-                "coverage": {"enum": [coverage.value for coverage in Coverage]},
-                "remainder": {"enum": ["half", "single"]},
-                "names": {"type": "array", "items": {"type": "string", "pattern": "^[+=]"}},
-                "ops": {
-                    "type": "array",
-                    "items": {"anyOf": [_operation(kind, schema) for kind, schema in OPS.items()]},
-                    "minItems": 2,
-                    "maxItems": MAX_OPS,
-                },
-                "header": _object(header),
-            }
-        ),
+        "$defs": {"header": _object(whole), "operations": operations},
     }

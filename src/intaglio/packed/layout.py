@@ -1,107 +1,60 @@
-"""What tensors an operation must have, and of which shapes, as its attributes say. `validate.py` checks values."""
+"""Which tensors and sites an operation has, by its definition. Their values are checked by `validate.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
+from intaglio.packed.definition import Definition, Tensor
 from intaglio.packed.errors import SiteError, UnknownOpError
-from intaglio.packed.schema import OPS, OpSchema
+from intaglio.packed.ops import OPS
 
-Shape = tuple[int | None, ...]
-"""The shape of a tensor; None stands for a length that the attributes leave open."""
+CODES = ".codes"
 
 
-def schema_of(kind: str) -> OpSchema:
-    """The schema of an operation. Raises: UnknownOpError (remedy: a newer release)."""
+def definition_of(kind: str) -> Definition:
+    """The definition of an operation. Raises: UnknownOpError (remedy: a newer release)."""
     if kind not in OPS:
         raise UnknownOpError(f"operation {kind!r} is not one of {', '.join(OPS)}; install a newer intaglio to run it.")
     return OPS[kind]
 
 
-def form_of(kind: str, name: str, sites: frozenset[str]) -> tuple[str, ...]:
-    """Roles of the tensors that an operation with these sites has, ``prelu`` apart.
+def site_roles(kind: str, name: str, count: int) -> tuple[str, ...]:
+    """Roles of the sites of an operation that has `count` of them, in the order of storage.
 
-    Raises: SiteError if no form of the operation has exactly these sites (remedy: pack the model again).
+    Raises: SiteError if it is neither none nor all (remedy: quantize the model again).
 
-    >>> form_of("conv2d", "head", frozenset())
-    ('weight', 'bias')
+    >>> site_roles("conv2d", "head", 2)
+    ('input', 'weight')
     """
-    forms = schema_of(kind).forms
-    for tensors, roles in forms:
-        if sites == frozenset(roles):
-            return tensors
-    known = " or ".join("{" + ", ".join(roles) + "}" for _, roles in forms)
-    raise SiteError(f"{kind} {name!r} has the sites {sorted(sites)}, expected {known}; pack the model again.")
+    roles = definition_of(kind).sites
+    if count not in (0, len(roles)):
+        raise SiteError(f"{kind} {name!r} has {count} sites, expected 0 or {len(roles)}; quantize the model again.")
+    return roles if count else ()
 
 
-def site_roles(kind: str, count: int) -> tuple[str, ...]:
-    """Roles of the sites of the form of an operation that has `count` of them, in the order of storage.
+def tensor_roles(kind: str, attrs: Mapping[str, Any], quantized: bool) -> dict[str, Tensor]:
+    """The tensors that an operation must or may have, by role, in the order of storage. `attrs` must have been checked.
 
-    The number of sites tells the forms of an operation apart (tested).
-    Raises: SiteError if no form has so many (remedy: pack the model again).
-
-    >>> site_roles("conv2d", 2)
-    ('conv.input', 'conv.weight')
+    >>> list(tensor_roles("linear", {}, quantized=True))
+    ['weight.codes', 'bias']
     """
-    for _, roles in schema_of(kind).forms:
-        if len(roles) == count:
-            return roles
-    raise SiteError(f"an operation {kind} has {count} sites, which none of its forms has; pack the model again.")
-
-
-def _conv(a: Mapping[str, Any]) -> dict[str, Shape]:
-    weight = (a["out"], a["in"], a["kernel"], a["kernel"])
-    return {"weight": weight, "conv.codes": weight, "bias": (a["out"],), "prelu": (a["out"],)}
-
-
-def _block(a: Mapping[str, Any]) -> dict[str, Shape]:
-    dim, hidden = a["dim"], a["hidden"]
-    square = {f"{part}.codes": (dim, dim) for part in ("q", "k", "v", "proj")}
     return {
-        **square,
-        "fc1.codes": (hidden, dim),
-        "fc2.codes": (dim, hidden),
-        "norm": (4, dim),
-        "bias": (5 * dim + hidden,),
-        "table": ((2 * a["window"] - 1) ** 2, a["heads"]),
+        tensor.role + CODES if tensor.form == "weight" and quantized else tensor.role: tensor
+        for tensor in definition_of(kind).tensors
+        if tensor.when is None or attrs[tensor.when[0]] == tensor.when[1]
     }
-
-
-_SHAPES: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Shape]]] = MappingProxyType(
-    {
-        "conv2d": _conv,
-        "window_block": _block,
-        "layer_norm": lambda a: {"norm": (2, a["dim"])},
-        "activation": lambda a: {"prelu": (None,)},
-    }
-)
-
-
-def tensor_shapes(kind: str, name: str, attrs: Mapping[str, Any], sites: frozenset[str]) -> dict[str, Shape]:
-    """Shape of each tensor of an operation, by role, in the order of storage.
-
-    `attrs` must have been checked. Raises: UnknownOpError, SiteError.
-
-    >>> tensor_shapes("layer_norm", "norm", {"dim": 60, "eps": 1e-5}, frozenset())
-    {'norm': (2, 60)}
-    """
-    roles = form_of(kind, name, sites)
-    if attrs.get("act") == "prelu":
-        roles += schema_of(kind).optional
-    return {role: _SHAPES[kind](attrs)[role] for role in roles}
 
 
 def weight_site(role: str) -> str:
     """The site that holds the grids of a tensor of codes.
 
-    >>> weight_site("fc1.codes")
-    'fc1.weight'
+    >>> weight_site("weight.codes")
+    'weight'
     """
-    return role.removesuffix(".codes") + ".weight"
+    return role.removesuffix(CODES)
 
 
 def is_codes(role: str) -> bool:
-    """Whether the tensor of this role holds weight codes; the others hold floats."""
-    return role.endswith(".codes")
+    """Whether the tensor of this role holds weight codes."""
+    return role.endswith(CODES)

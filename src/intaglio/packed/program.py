@@ -1,4 +1,4 @@
-"""The integer program: a straight line of operations on planar float maps, with every quantized site's grid.
+"""The integer program: a straight line of operations on float tensors, with every quantized site's grid.
 
 Values only: building one from a network is `intaglio.lower`, bytes are `format.py`, meaning is `runtime.reference`.
 """
@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intaglio.packed.size import Extent, Size
 from intaglio.spec import Coverage, Grid, SiteName
 
-Attr = int | float | str | tuple[float, ...]
+Attr = int | float | str | Size | tuple[int, ...] | tuple[float, ...] | tuple[Extent, ...]
+"""A number, a word, a length, or a list of integers, of floats, or of lengths, as the operation's definition says."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Op:
-    """One operation. `kind` is a key of `intaglio.packed.schema.OPS`, which says what roles and attributes it has.
+    """One operation. `kind` is a key of `intaglio.packed.ops.OPS`, which says what roles and attributes it has.
 
     `inputs` and `output` name values; each value is written once, before it is read. `tensors` holds, by role, float
-    parameters (float32 here, half precision in the file) and unpacked weight codes (uint8, one a byte; ``*.codes``).
-    `sites` holds, by role, the grids of activations and weights.
+    parameters (float32), indices (int32), and unpacked weight codes (uint8, one a byte; ``weight.codes``). `sites`
+    holds, by role, the grids of activations and weights.
     """
 
     kind: str
@@ -62,29 +64,53 @@ class Op:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def integer(self, name: str) -> int:
-        """An attribute that the schema says is an integer."""
+        """An attribute that the definition says is an integer."""
         value = self.attrs[name]
         assert isinstance(value, int)
         return value
 
     def real(self, name: str) -> float:
-        """An attribute that the schema says is a number."""
+        """An attribute that the definition says is a number."""
         value = self.attrs[name]
         assert isinstance(value, float)
         return value
 
-    def reals(self, name: str) -> tuple[float, ...]:
-        """An attribute that the schema says is a tuple of numbers."""
+    def text(self, name: str) -> str:
+        """An attribute that the definition says is a word."""
+        value = self.attrs[name]
+        assert isinstance(value, str)
+        return value
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """An attribute that the definition says is a tuple of integers."""
         value = self.attrs[name]
         assert isinstance(value, tuple)
+        return cast(tuple[int, ...], value)
+
+    def reals(self, name: str) -> tuple[float, ...]:
+        """An attribute that the definition says is a tuple of numbers."""
+        value = self.attrs[name]
+        assert isinstance(value, tuple)
+        return cast(tuple[float, ...], value)
+
+    def extent(self, name: str) -> Extent:
+        """An attribute that the definition says is a length."""
+        value = self.attrs[name]
+        assert isinstance(value, int | Size)
         return value
+
+    def extents(self, name: str) -> tuple[Extent, ...]:
+        """An attribute that the definition says is a tuple of lengths."""
+        value = self.attrs[name]
+        assert isinstance(value, tuple)
+        return cast(tuple[Extent, ...], value)
 
 
 @dataclass(frozen=True)
 class Program:
-    """A network in integer form: operations in order; the first is ``picture``, the last ``output``.
+    """A network in integer form: operations in order; the first is ``input``, the last ``output``.
 
-    Values between them are planar float32 maps, shape (C, H, W).
+    Values between them are float32 tensors of rank 0 to 8; a map is (1, C, H, W).
     """
 
     scale: int
@@ -106,6 +132,6 @@ class Program:
         for op in self.ops:
             for role, tensor in op.tensors.items():
                 if role.endswith(".codes"):
-                    bits = op.sites[role.removesuffix(".codes") + ".weight"].bits
+                    bits = op.sites[role.removesuffix(".codes")].bits
                     counts[bits] = counts.get(bits, 0) + int(np.size(tensor))
         return counts

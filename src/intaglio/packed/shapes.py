@@ -2,143 +2,83 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from math import prod
 
+from intaglio.packed.definition import MAX_RANK
 from intaglio.packed.errors import ScaleError, ShapeError
-from intaglio.packed.program import Op, Program
+from intaglio.packed.field import Field, Shape
+from intaglio.packed.ops import OPS
+from intaglio.packed.program import Program
 
-Size = tuple[int, int, int]
-"""Channels, height, width of a planar map."""
-
-MAX_CHANNELS = 4096
-MAX_AREA_FACTOR = 256
-"""A map may be at most so many times as large as the padded picture (16 x 16, the largest scale)."""
-
-
-def _refuse(op: Op, found: Sequence[Size], expected: str) -> ShapeError:
-    return ShapeError(
-        f"{op.kind} {op.name!r} reads maps of shape {list(found)}, expected {expected}; lower the network again."
-    )
+MAX_PER_PIXEL = 1 << 16
+MAX_BESIDE = 1 << 26
+"""A value has at most `MAX_PER_PIXEL` numbers for each pixel of the padded picture, and `MAX_BESIDE` more."""
+MAX_SIDE = 1 << 20
+"""The longest side of a padded picture."""
 
 
-def _require(condition: bool, op: Op, found: Sequence[Size], expected: str) -> None:
-    if not condition:
-        raise _refuse(op, found, expected)
+def padded_sides(program: Program, height: int, width: int) -> tuple[int, int]:
+    """Height and width of the padded picture.
+
+    Raises: ShapeError if a side is empty or longer than 2**20 pixels (remedy: tile the picture).
+    """
+    multiple = program.ops[0].integer("multiple")
+    down, across = (-(-side // multiple) * multiple for side in (height, width))
+    if not (0 < down <= MAX_SIDE and 0 < across <= MAX_SIDE):
+        raise ShapeError(f"a picture of {height} x {width} pixels: sides are 1 to {MAX_SIDE}; cut it into tiles.")
+    return down, across
 
 
-def _conv2d(op: Op, maps: Sequence[Size]) -> Size:
-    channels, *sides = maps[0]
-    kernel, stride, pad = (op.integer(name) for name in ("kernel", "stride", "pad"))
-    _require(channels == op.attrs["in"], op, maps, f"{op.attrs['in']} channels")
-    _require(min(sides) + 2 * pad >= kernel, op, maps, f"at least {kernel - 2 * pad} pixels a side")
-    height, width = ((side + 2 * pad - kernel) // stride + 1 for side in sides)
-    return op.integer("out"), height, width
-
-
-def _window_block(op: Op, maps: Sequence[Size]) -> Size:
-    channels, *sides = maps[0]
-    window = op.integer("window")
-    fits = channels == op.attrs["dim"] and all(side % window == 0 for side in sides)
-    _require(fits, op, maps, f"{op.attrs['dim']} channels and sides that are multiples of {window}")
-    return maps[0]
-
-
-def _layer_norm(op: Op, maps: Sequence[Size]) -> Size:
-    _require(maps[0][0] == op.attrs["dim"], op, maps, f"{op.attrs['dim']} channels")
-    return maps[0]
-
-
-def _add(op: Op, maps: Sequence[Size]) -> Size:
-    _require(maps[0] == maps[1], op, maps, "two equal shapes")
-    return maps[0]
-
-
-def _mul(op: Op, maps: Sequence[Size]) -> Size:
-    _require(
-        maps[1] in (maps[0], (maps[0][0], 1, 1)), op, maps, "two equal shapes, or one value a channel in the second"
-    )
-    return maps[0]
-
-
-def _activation(op: Op, maps: Sequence[Size]) -> Size:
-    if "prelu" in op.tensors:
-        slopes = op.tensors["prelu"].shape[0]
-        _require(maps[0][0] == slopes, op, maps, f"{slopes} channels, one for each slope")
-    return maps[0]
-
-
-def _pixel_shuffle(op: Op, maps: Sequence[Size]) -> Size:
-    channels, height, width = maps[0]
-    factor = op.integer("factor")
-    _require(channels % factor**2 == 0, op, maps, f"channels in multiples of {factor**2}")
-    return channels // factor**2, height * factor, width * factor
-
-
-def _enlarge(op: Op, maps: Sequence[Size]) -> Size:
-    channels, height, width = maps[0]
-    return channels, height * op.integer("factor"), width * op.integer("factor")
-
-
-def _max_pool(op: Op, maps: Sequence[Size]) -> Size:
-    channels, *sides = maps[0]
-    kernel, stride = op.integer("kernel"), op.integer("stride")
-    _require(min(sides) >= kernel, op, maps, f"at least {kernel} pixels a side")
-    height, width = ((side - kernel) // stride + 1 for side in sides)
-    return channels, height, width
-
-
-def _concat(op: Op, maps: Sequence[Size]) -> Size:
-    _require(len({size[1:] for size in maps}) == 1, op, maps, "equal heights and widths")
-    return sum(size[0] for size in maps), *maps[0][1:]
-
-
-RULES: Mapping[str, Callable[[Op, Sequence[Size]], Size]] = MappingProxyType(
-    {
-        "conv2d": _conv2d,
-        "layer_norm": _layer_norm,
-        "window_block": _window_block,
-        "add": _add,
-        "mul": _mul,
-        "activation": _activation,
-        "pixel_shuffle": _pixel_shuffle,
-        "nearest": _enlarge,
-        "bilinear": lambda op, maps: (maps[0][0], *maps[1][1:]),
-        "bilinear_scale": _enlarge,
-        "global_mean": lambda op, maps: (maps[0][0], 1, 1),
-        "max_pool": _max_pool,
-        "concat": _concat,
-    }
-)
-"""The shape that each operation between ``picture`` and ``output`` writes, from the shapes that it reads."""
-
-
-def infer_shapes(program: Program, height: int, width: int) -> dict[str, Size]:
-    """The shape (channels, height, width) of every value of `program` for a picture of `height` by `width` pixels.
+def infer_shapes(program: Program, height: int, width: int) -> dict[str, Shape]:
+    """The shape of every value of `program` for a picture of `height` by `width` pixels.
 
     Guarantee: where it returns, every operation can run. Data flow and attributes must have been checked.
-    Raises: ShapeError if two shapes do not fit, a map is too small for a kernel, or a map would be absurdly large;
+    Raises: ShapeError if two shapes do not fit, a map is too small for a kernel, or a value would be absurdly large;
     ScaleError if the last map is not `scale` times the padded picture.
     """
-    first, *middle, last = program.ops
-    multiple = first.integer("multiple")
-    padded = [math.ceil(side / multiple) * multiple for side in (height, width)]
-    sizes: dict[str, Size] = {first.output: (3, padded[0], padded[1])}
-    for op in middle:
-        size = RULES[op.kind](op, [sizes[name] for name in op.inputs])
-        if size[0] > MAX_CHANNELS or size[1] * size[2] > MAX_AREA_FACTOR * padded[0] * padded[1] + MAX_AREA_FACTOR**2:
+    picture = padded_sides(program, height, width)
+    most = MAX_PER_PIXEL * prod(picture) + MAX_BESIDE
+    shapes: dict[str, Shape] = {}
+    for op in program.ops:
+        shape = OPS[op.kind].shape(op, [shapes[name] for name in op.inputs], picture)
+        if len(shape) > MAX_RANK or prod(shape) > most or not all(shape):
             raise ShapeError(
-                f"{op.kind} {op.name!r} would write a map of shape {size} for {height} x {width} pixels; maps "
-                f"have at most {MAX_CHANNELS} channels and {MAX_AREA_FACTOR} times the picture's pixels. Lower again."
+                f"{op.kind} {op.name!r} would write shape {shape} for {height} x {width} pixels; values have "
+                f"at most {MAX_RANK} axes, none empty, and {MAX_PER_PIXEL} numbers a pixel. Lower the network again."
             )
-        sizes[op.output] = size
-    channels, *sides = sizes[last.inputs[0]]
-    if channels != 3:
-        raise _refuse(last, [sizes[last.inputs[0]]], "3 channels")
-    if sides != [side * program.scale for side in padded]:
+        shapes[op.output] = shape
+    sides = shapes[program.ops[-1].output][2:]
+    if sides != tuple(side * program.scale for side in picture):
         raise ScaleError(
-            f"a padded picture of {padded} becomes {sides}, which is not {program.scale} times as large; "
+            f"a padded picture of {list(picture)} becomes {list(sides)}, which is not {program.scale} times as large; "
             "lower the network again with the scale that it was trained for."
         )
-    return sizes
+    return shapes
+
+
+def multiply_adds(program: Program, height: int, width: int) -> dict[str, int]:
+    """Multiply-adds of each operation that has some, by its name, for a picture of `height` by `width` pixels.
+
+    Raises: ShapeError, ScaleError, as `infer_shapes`.
+    """
+    shapes = infer_shapes(program, height, width)
+    costs = {
+        op.name: OPS[op.kind].cost(op, [shapes[name] for name in op.inputs], shapes[op.output]) for op in program.ops
+    }
+    return {name: cost for name, cost in costs.items() if cost}
+
+
+def field_of_view(program: Program, height: int, width: int) -> Field | None:
+    """The receptive field of the output, for a picture of a size that the program takes; None where it has no bound.
+
+    Raises: ShapeError, ScaleError, as `infer_shapes`.
+    """
+    shapes = infer_shapes(program, height, width)
+    fields: dict[str, Field] = {}
+    for op in program.ops:
+        given = [fields[name] for name in op.inputs]
+        field = OPS[op.kind].field(op, given, [shapes[name] for name in op.inputs], shapes[op.output])
+        if field is None:
+            return None
+        fields[op.output] = field
+    return fields[program.ops[-1].output]

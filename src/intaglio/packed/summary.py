@@ -8,8 +8,8 @@ from pathlib import Path
 
 from intaglio.packed.bits import packed_size
 from intaglio.packed.container import read
-from intaglio.packed.format import GRIDS, decode
-from intaglio.packed.layout import is_codes
+from intaglio.packed.format import GRIDS, OPERATIONS, decode
+from intaglio.packed.layout import CODES, is_codes
 from intaglio.packed.program import Program
 from intaglio.spec import SiteName
 
@@ -31,7 +31,7 @@ class SiteRow:
 
 @dataclass(frozen=True)
 class SizeReport:
-    """Bytes of a packed file. `overhead` is the rest: header, names, grids."""
+    """Bytes of a packed file. `overhead` is the rest: header, operations, grids."""
 
     total: int
     codes: int
@@ -53,7 +53,7 @@ def summarise(program: Program) -> list[SiteRow]:
     rows = []
     for op in program.ops:
         for role, site in op.sites.items():
-            codes = op.tensors.get(role.removesuffix(".weight") + ".codes") if role.endswith(".weight") else None
+            codes = op.tensors.get(role + CODES)
             count = 0 if codes is None else codes.size
             lower = min(grid.lower for grid in site.grids)
             upper = max(grid.upper for grid in site.grids)
@@ -68,5 +68,5 @@ def size_report(path: str | os.PathLike[str]) -> SizeReport:
     decode(container)
     codes = sum(array.nbytes for name, array in container.arrays.items() if is_codes(name))
     total = Path(path).stat().st_size
-    tensors = sum(array.nbytes for name, array in container.arrays.items() if name != GRIDS)
+    tensors = sum(array.nbytes for name, array in container.arrays.items() if name not in (GRIDS, OPERATIONS))
     return SizeReport(total, codes, tensors - codes)

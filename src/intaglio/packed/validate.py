@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from intaglio.packed.definition import MAX_RANK, Tensor
 from intaglio.packed.errors import (
     AttributeRangeError,
     BitWidthError,
@@ -27,39 +28,15 @@ from intaglio.packed.errors import (
     TensorShapeError,
     TensorTypeError,
 )
-from intaglio.packed.layout import is_codes, schema_of, tensor_shapes, weight_site
+from intaglio.packed.layout import definition_of, is_codes, site_roles, tensor_roles, weight_site
+from intaglio.packed.ops.matmul import INT32_TERMS
 from intaglio.packed.program import Op, Program, Site
-from intaglio.packed.schema import ACTIVATIONS
-from intaglio.packed.shapes import MAX_CHANNELS, infer_shapes
+from intaglio.packed.shapes import infer_shapes
 from intaglio.spec import MAX_BITS, MIN_BITS
 
-MAX_OPS = 10_000
+MAX_OPS = 50_000
 MAX_SCALE = 16
 MAX_NAME = 256
-INT32_TERMS = 1 << 31
-
-LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "in": (1, MAX_CHANNELS),
-        "out": (1, MAX_CHANNELS),
-        "dim": (1, MAX_CHANNELS),
-        "hidden": (1, 4 * MAX_CHANNELS),
-        "heads": (1, 64),
-        "window": (1, 32),
-        "shift": (0, 31),
-        "kernel": (1, 31),
-        "stride": (1, 16),
-        "pad": (0, 30),
-        "factor": (1, MAX_SCALE),
-        "multiple": (1, 256),
-        "eps": (0.0, 1.0),
-        "slope": (-1e6, 1e6),
-        "scale": (-1e6, 1e6),
-        "range": (1e-6, 1e6),
-        "mean": (-1e6, 1e6),
-    }
-)
-"""The least and the largest value of each attribute: what no known network exceeds, and what keeps memory sane."""
 
 _PROBES = ((61, 97), (97, 61))
 """Sizes, in units of the padding multiple, for which shapes are checked when a program is loaded: unequal primes."""
@@ -79,8 +56,10 @@ def validate(program: Program) -> None:
         )
     for op in program.ops:
         check_attributes(op.kind, op.name, op.attrs)
-        check_sites(op)
+        check_site_roles(op)
         check_tensors(op)
+        check_sites(op)
+        check_agreement(op)
     check_endpoints(program)
     check_flow(program)
     check_names(program)
@@ -90,52 +69,43 @@ def validate(program: Program) -> None:
 
 
 def check_attributes(kind: str, name: str, attrs: Mapping[str, Any]) -> None:
-    """Check that an operation has exactly its attributes, of their types and within `LIMITS`."""
-    schema = schema_of(kind)
+    """Check that an operation has exactly its attributes, of their types and within their limits."""
+    known = definition_of(kind).attrs
     where = f"{kind} {name!r}"
-    if attrs.keys() != schema.attrs.keys():
+    if attrs.keys() != known.keys():
         raise AttributeRangeError(
-            f"{where} has the attributes {sorted(attrs)}, expected {sorted(schema.attrs)}; lower it again."
+            f"{where} has the attributes {sorted(attrs)}, expected {sorted(known)}; lower it again."
         )
-    for key, type_ in schema.attrs.items():
-        _check_attribute(where, key, attrs[key], type_)
-    if kind == "window_block":
-        if attrs["dim"] % attrs["heads"] or attrs["shift"] >= attrs["window"]:
-            raise AttributeRangeError(f"{where}: heads must divide dim, and shift be less than window; lower it again.")
-    elif kind == "conv2d" and attrs["pad"] >= attrs["kernel"]:
-        raise AttributeRangeError(f"{where}: a padding of {attrs['pad']} is not less than the kernel; lower it again.")
+    for key, attribute in known.items():
+        attribute.check(where, key, attrs[key])
 
 
-def _check_attribute(where: str, key: str, value: Any, type_: type) -> None:
-    if type(value) is not type_:
-        raise AttributeRangeError(f"{where}: {key} is {value!r}, expected {type_.__name__}; lower it again.")
-    if type_ is str:
-        if value not in ACTIVATIONS:
-            raise AttributeRangeError(f"{where}: {key} is {value!r}, expected one of {', '.join(ACTIVATIONS)}.")
-        return
-    numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
-    low, high = LIMITS[key]
-    if type_ is tuple and (len(numbers) != 3 or any(type(number) is not float for number in numbers)):
-        raise AttributeRangeError(f"{where}: {key} is {value!r}, expected three floats; lower it again.")
-    if not all(low <= number <= high for number in numbers):
-        raise AttributeRangeError(f"{where}: {key} is {value!r}, outside {low} to {high}; lower it again.")
+def check_site_roles(op: Op) -> None:
+    """Check that an operation has all of its sites or none."""
+    roles = site_roles(op.kind, op.name, len(op.sites))
+    if op.sites.keys() != set(roles):
+        raise SiteError(f"{op.kind} {op.name!r} has the sites {list(op.sites)}, not {list(roles)}; lower it again.")
 
 
 def check_sites(op: Op) -> None:
-    """Check that an operation has exactly its sites, each with as many sound grids as its tensor asks for."""
-    shapes = tensor_shapes(op.kind, op.name, op.attrs, frozenset(op.sites))
-    outputs = {weight_site(role): shape[0] for role, shape in shapes.items() if is_codes(role)}
+    """Check that each site has as many sound grids as its tensor asks for. Roles and tensors must have been checked."""
+    weights = {weight_site(role): op.tensors[role] for role in op.tensors if is_codes(role)}
     for role, site in op.sites.items():
-        if len(site.grids) not in (1, outputs.get(role, 1)):
+        most = len(weights[role]) if role in weights else 1
+        if len(site.grids) not in (1, most):
             raise GridError(
                 f"site {site.name!r} has {len(site.grids)} grids; calibrate it per tensor or per output channel."
             )
-        if role in outputs and any(grid.pieces for grid in site.grids):
+        if role in weights and any(grid.pieces for grid in site.grids):
             raise GridError(f"site {site.name!r} is a weight with pieces; only grids of activations may have them.")
-    _check_grids(op)
-    for role, shape in shapes.items():
-        if is_codes(role):
-            _check_terms(op, role, math.prod(int(length or 0) for length in shape[1:]))
+    if op.sites:
+        _check_grids(op)
+    for role, codes in weights.items():
+        terms = math.prod(codes.shape[1:])
+        if terms * op.sites["input"].grid.top * op.sites[role].grids[0].top >= INT32_TERMS:
+            raise AttributeRangeError(
+                f"{op.kind} {op.name!r}: a sum of {terms} products leaves 32 bits; use fewer bits there."
+            )
 
 
 def _check_grids(op: Op) -> None:
@@ -155,33 +125,35 @@ def _check_grids(op: Op) -> None:
         raise GridError(f"site {site.name!r}: lower {grid.lower}, step {grid.step} span no range; calibrate it again.")
 
 
-def _check_terms(op: Op, role: str, terms: int) -> None:
-    part = role.removesuffix(".codes")
-    top = op.sites[f"{part}.input"].grid.top * op.sites[weight_site(role)].grids[0].top
-    if terms * top >= INT32_TERMS:
-        raise AttributeRangeError(
-            f"{op.kind} {op.name!r}: a sum of {terms} products leaves 32 bits; use fewer bits there."
-        )
-
-
 def check_tensors(op: Op) -> None:
     """Check that an operation has exactly its tensors, of their types and shapes, finite, codes within their width."""
-    shapes = tensor_shapes(op.kind, op.name, op.attrs, frozenset(op.sites))
+    known = tensor_roles(op.kind, op.attrs, bool(op.sites))
     where = f"{op.kind} {op.name!r}"
-    if missing := sorted(shapes.keys() - op.tensors.keys()):
-        raise MissingTensorError(f"{where} lacks the tensors {missing}; fetch or pack the file again.")
-    if extra := sorted(op.tensors.keys() - shapes.keys()):
-        raise ExtraTensorError(f"{where} has no use for the tensors {extra}; fetch or pack the file again.")
-    for role, shape in shapes.items():
-        tensor = op.tensors[role]
-        expected = np.uint8 if is_codes(role) else np.float32
-        if tensor.dtype != expected:
-            raise TensorTypeError(f"{where}: {role} is {tensor.dtype}, expected {np.dtype(expected)}; convert it.")
-        if tensor.ndim != len(shape) or any(
-            want not in (None, have) for have, want in zip(tensor.shape, shape, strict=True)
-        ):
-            raise TensorShapeError(f"{where}: {role} has shape {tensor.shape}, expected {shape}; pack the model again.")
-        _check_values(where, role, op)
+    if missing := [role for role, tensor in known.items() if role not in op.tensors and not tensor.optional]:
+        raise MissingTensorError(f"{where} lacks the tensors {missing}; fetch the file again or quantize anew.")
+    if extra := sorted(op.tensors.keys() - known.keys()):
+        raise ExtraTensorError(f"{where} has no use for the tensors {extra}; fetch the file again or quantize anew.")
+    lengths: dict[str, int] = {}
+    for role, definition in known.items():
+        if role in op.tensors:
+            _check_form(where, role, definition, op.tensors[role], lengths)
+            _check_values(where, role, op)
+
+
+def _check_form(where: str, role: str, known: Tensor, tensor: NDArray[Any], lengths: dict[str, int]) -> None:
+    expected = np.uint8 if is_codes(role) else np.int32 if known.form == "indices" else np.float32
+    if tensor.dtype != expected:
+        raise TensorTypeError(f"{where}: {role} is {tensor.dtype}, expected {np.dtype(expected)}; convert it.")
+    if known.dims is None:
+        if tensor.ndim > MAX_RANK or tensor.size == 0:
+            raise TensorShapeError(f"{where}: {role} has shape {tensor.shape}; lower the network again.")
+        return
+    if tensor.ndim != len(known.dims) or any(
+        not 1 <= length <= dim.most or lengths.setdefault(dim.name, length) != length
+        for dim, length in zip(known.dims, tensor.shape, strict=True)
+    ):
+        wanted = ", ".join(f"{dim.name} <= {dim.most}" for dim in known.dims)
+        raise TensorShapeError(f"{where}: {role} has shape {tensor.shape}, expected ({wanted}); lower it again.")
 
 
 def _check_values(where: str, role: str, op: Op) -> None:
@@ -192,16 +164,22 @@ def _check_values(where: str, role: str, op: Op) -> None:
             raise CodeRangeError(
                 f"{where}: {role} holds code {tensor.max()}, more than {site.bits} bits; clamp the codes."
             )
-    elif not np.isfinite(tensor).all():
+    elif tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
         raise NonFiniteError(f"{where}: {role} holds NaN or infinite values; look at the checkpoint that was packed.")
 
 
+def check_agreement(op: Op) -> None:
+    """Check what the operation's definition asks for between attributes and tensors that are right by themselves."""
+    if wrong := definition_of(op.kind).check(op):
+        raise AttributeRangeError(f"{op.kind} {op.name!r}: {wrong}; lower it again.")
+
+
 def check_endpoints(program: Program) -> None:
-    """Check that the program begins with its only ``picture`` and ends with its only ``output``."""
+    """Check that the program begins with its only ``input`` and ends with its only ``output``."""
     kinds = [op.kind for op in program.ops]
-    if kinds[0] != "picture" or kinds[-1] != "output" or kinds.count("picture") + kinds.count("output") != 2:
+    if kinds[0] != "input" or kinds[-1] != "output" or kinds.count("input") + kinds.count("output") != 2:
         raise EndpointError(
-            "a program must begin with its only picture and end with its only output; lower the network again."
+            "a program must begin with its only input and end with its only output; lower the network again."
         )
 
 
@@ -210,7 +188,7 @@ def check_flow(program: Program) -> None:
     written: set[str] = set()
     names: set[str] = set()
     for op in program.ops:
-        least, most = schema_of(op.kind).arity
+        least, most = definition_of(op.kind).arity
         if not least <= len(op.inputs) <= most:
             raise DataFlowError(
                 f"{op.kind} {op.name!r} reads {len(op.inputs)} values, expected {least} to {most}; lower it again."

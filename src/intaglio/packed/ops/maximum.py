@@ -1,0 +1,8 @@
+"""The maximum of two values, place by place: the larger of a and b.
+
+Axes are aligned at the last, and lengths of 1 stretched (numpy's broadcasting).
+"""
+
+from intaglio.packed.ops.shared import binary
+
+DEFINITION = binary("maximum")
