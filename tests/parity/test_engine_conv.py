@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from intaglio.packed.schema import ACTIVATIONS
 
 from intaglio.errors import EngineError
 from intaglio.packed.program import Op, Site
-from intaglio.packed.schema import ACTIVATIONS
 from intaglio.runtime import native
 from intaglio.runtime.reference.affine import linear_constants, quantize
 from intaglio.runtime.reference.conv import conv2d, correlate, pad_zero

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from intaglio.packed.schema import ACTIVATIONS, OPS
 
 from intaglio.errors import EngineError
 from intaglio.packed.program import Attr, Op
-from intaglio.packed.schema import ACTIVATIONS, OPS
 from intaglio.runtime import native
 from intaglio.runtime.reference.machine import KERNELS
 from intaglio.runtime.reference.probe import Probe

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from intaglio.packed.schema import OPS
 
 from intaglio.arch import REGISTRY
 from intaglio.methods import METHODS
-from intaglio.packed.schema import OPS
 from intaglio.runtime.reference import KERNELS
 
 AS_2DQUANT = "as `2dquant`"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from intaglio.packed.schema import OPS
 
 from intaglio.errors import OutputError
 from intaglio.packed.container import read
@@ -17,7 +18,6 @@ from intaglio.packed.format import KEY, load, save
 from intaglio.packed.header import Calibration, Header, Provenance
 from intaglio.packed.json_schema import document
 from intaglio.packed.program import Op, Program
-from intaglio.packed.schema import OPS
 from intaglio.packed.summary import size_report, summarise
 from intaglio.spec import Coverage, Piece
 

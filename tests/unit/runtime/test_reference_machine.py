@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from intaglio.packed.schema import ACTIVATIONS, OPS
 
 from intaglio.errors import EngineError
 from intaglio.packed.errors import DataFlowError
 from intaglio.packed.examples import random_program
 from intaglio.packed.program import Op, Program, Site
-from intaglio.packed.schema import ACTIVATIONS, OPS
 from intaglio.runtime.reference import KERNELS, Probe, Reference
 from intaglio.runtime.reference.activations import FUNCTIONS
 from intaglio.runtime.reference.picture import output, picture
