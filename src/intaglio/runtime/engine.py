@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Backend = Literal["auto", "native", "reference"]
 
 OVERLAP = 64
-"""Pixels that neighbouring tiles share where the network's reach has no useful bound (attention, global pooling).
+"""Pixels that neighbouring tiles share where the receptive field has no useful bound (attention, global pooling).
 
 Each kept pixel is then at least 32 pixels away from a cut: four windows of SwinIR.
 """
@@ -34,7 +34,7 @@ class Engine:
 
     `backend` ``auto`` takes the native core where it is built and the reference otherwise. `threads` defaults to the
     processors this process may use. `memory` bounds the bytes of feature maps; larger pictures are cut into tiles,
-    joined exactly where the network's reach is finite, else with `OVERLAP` (native core only).
+    joined exactly where the receptive field is finite, else with `OVERLAP` (native core only).
     Raises: EngineError if the core is asked for and absent, or the program is not sound.
     """
 
@@ -72,9 +72,9 @@ class Engine:
 
     def _tiled(self, native: NativeProgram, memory: int, image: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "H W 3"]:
         from intaglio.images.tiles import apply_tiled
-        from intaglio.runtime.reach import reach
+        from intaglio.runtime.receptive_field import receptive_field
 
-        far = reach(self.program)
+        far = receptive_field(self.program)
         overlap = OVERLAP if far is None else 2 * far
         unit = self.program.ops[0].integer("multiple")
         fits = [unit * count for count in range(1, 1 + max(image.shape[:2]) // unit + 1)]

@@ -23,6 +23,7 @@ def mixed(maker: Maker, dim: int, heads: int, blocks: int, scale: int) -> None:
     x = maker.conv("dilated", x, dim, dim, dilation=(2, 2), padding=(2, 2, 2, 2), groups=dim, act="hard_swish")
     x = maker.emit("add", "residual", (x, shallow))
     x = maker.conv("upsample", x, dim, 3 * scale**2, act="softplus")
+    x = maker.emit("affine", "quiet", (x,), {"scale": 0.25, "offset": -0.125})
     x = maker.emit("pixel_shuffle", "shuffle", (x,), {"factor": scale})
     maker.output(maker.emit("add", "sum", (x, maker.resize("base", picture, "bicubic", float(scale)))))
 

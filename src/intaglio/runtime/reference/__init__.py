@@ -8,13 +8,11 @@ from intaglio.runtime.reference.affine import (
     integer_product,
     quantize,
 )
-from intaglio.runtime.reference.block import Block
 from intaglio.runtime.reference.machine import KERNELS, Reference
 from intaglio.runtime.reference.probe import IntegerTap, Probe, Tap
 
 __all__ = [
     "KERNELS",
-    "Block",
     "IntegerTap",
     "Probe",
     "Product",

@@ -1,4 +1,4 @@
-"""Pointwise functions: relu and its kin, sigmoid, silu, and gelu with an error function of its own.
+"""Functions of one number: relu and its kin, and gelu with an error function of its own.
 
 numpy has no erf, and scipy would be a large dependency for one function.
 """
@@ -6,15 +6,17 @@ numpy has no erf, and scipy would be a large dependency for one function.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from intaglio._shapes import Float32, Float64
+from intaglio.packed.definition import Picture
 from intaglio.packed.program import Op
+from intaglio.runtime.reference.probe import Probe
 
-Map = Float32[np.ndarray, "c h w"]
+Value = Float32[np.ndarray, "..."]
 
 _ERF_SPACING = 1.0 / 64.0
 _ERF_END = 6.0  # 1 - erf(6) = 2e-17: below the last bit of a double
@@ -63,23 +65,63 @@ def sigmoid(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     return probability
 
 
-def _leaky(x: Map, slope: Float32[np.ndarray, ...] | np.float32) -> Map:
+def softplus(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """``log(1 + exp(x))`` as ``max(x, 0) + log(1 + exp(-|x|))``, without overflow.
+
+    >>> softplus(np.array([-200.0, 200.0], dtype=np.float32)).tolist()
+    [0.0, 200.0]
+    """
+    return np.asarray(np.maximum(x, np.float32(0.0)) + np.log1p(np.exp(-np.abs(x))))
+
+
+def gelu_tanh(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x**3)))``, formed in double precision and rounded once."""
+    wide = x.astype(np.float64)
+    bent = np.tanh(math.sqrt(2.0 / math.pi) * (wide + 0.044715 * wide**3))
+    return np.asarray(0.5 * wide * (1.0 + bent), dtype=np.float32)
+
+
+def hard_sigmoid(x: Float32[np.ndarray, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """``clamp(x / 6 + 1/2, 0, 1)``."""
+    return np.asarray(np.clip(x / np.float32(6.0) + np.float32(0.5), np.float32(0.0), np.float32(1.0)))
+
+
+def _leaky(x: Value, slope: Value | np.float32) -> Value:
     return np.where(x >= 0, x, x * slope)
 
 
-FUNCTIONS: Mapping[str, Callable[[Map, Op], Map]] = MappingProxyType(
+def _prelu(x: Value, op: Op) -> Value:
+    slopes = op.tensors["weight"]
+    return _leaky(x, slopes.reshape(-1, *(1,) * (x.ndim - 2)) if slopes.size > 1 else slopes[0])
+
+
+FUNCTIONS: Mapping[str, Callable[[Value, Op], Value]] = MappingProxyType(
     {
-        "none": lambda x, op: x,
         "relu": lambda x, op: np.maximum(x, np.float32(0.0)),
         "leaky_relu": lambda x, op: _leaky(x, np.float32(op.real("slope"))),
-        "prelu": lambda x, op: _leaky(x, op.tensors["prelu"].astype(np.float32)[:, None, None]),
-        "sigmoid": lambda x, op: sigmoid(x),
+        "prelu": _prelu,
         "gelu": lambda x, op: gelu(x),
+        "gelu_tanh": lambda x, op: gelu_tanh(x),
         "silu": lambda x, op: x * sigmoid(x),
+        "sigmoid": lambda x, op: sigmoid(x),
+        "tanh": lambda x, op: np.tanh(x),
+        "mish": lambda x, op: x * np.tanh(softplus(x)),
+        "hard_swish": lambda x, op: x * hard_sigmoid(x),
+        "hard_sigmoid": lambda x, op: hard_sigmoid(x),
+        "softplus": lambda x, op: softplus(x),
+        "clamp": lambda x, op: np.clip(x, np.float32(op.real("low")), np.float32(op.real("high"))),
+        "exp": lambda x, op: np.exp(x),
+        "log": lambda x, op: np.log(x),
+        "sqrt": lambda x, op: np.sqrt(x),
+        "rsqrt": lambda x, op: np.float32(1.0) / np.sqrt(x),
+        "abs": lambda x, op: np.abs(x),
+        "neg": lambda x, op: -x,
+        "square": lambda x, op: x * x,
+        "reciprocal": lambda x, op: np.float32(1.0) / x,
     }
 )
 
 
-def activate(x: Map, op: Op) -> Map:
-    """The activation that the attributes of `op` name, on a map (C, H, W)."""
-    return FUNCTIONS[str(op.attrs["act"])](x, op)
+def activation(op: Op, inputs: Sequence[Value], probe: Probe, picture: Picture) -> Value:
+    """The function that the attributes of `op` name, of each number."""
+    return np.asarray(FUNCTIONS[op.text("function")](inputs[0], op))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from intaglio._shapes import Float32, Int32, Num, UInt8
+from intaglio._shapes import Float32, Int, Num, UInt8
 from intaglio.spec import Grid
 
 
@@ -18,7 +18,7 @@ class Product(NamedTuple):
     """An integer product: its value in real units, and the exact integers R that it was made from."""
 
     value: Float32[np.ndarray, "*batch m n"]
-    integers: Int32[np.ndarray, "*batch m n"]
+    integers: Int[np.ndarray, "*batch m n"]
 
 
 def quantize(x: Float32[np.ndarray, "*shape"], grid: Grid) -> UInt8[np.ndarray, "*shape"]:
@@ -71,18 +71,20 @@ def exact_type(terms: int, top_a: int, top_b: int) -> type[np.floating]:
 
 
 def integer_product(
-    a: UInt8[np.ndarray, "*batch m k"], b: UInt8[np.ndarray, "... k n"], top_a: int = 255, top_b: int = 255
-) -> Int32[np.ndarray, "*batch m n"]:
+    a: UInt8[np.ndarray, "... m k"], b: UInt8[np.ndarray, "... k n"], top_a: int = 255, top_b: int = 255
+) -> Int[np.ndarray, ...]:
     """Exact ``R = sum_k a[m, k] * b[k, n]`` of codes that are at most `top_a` and `top_b`.
 
-    Shapes: (..., m, k) and (..., k, n) to (..., m, n). Guarantee: exact for ``k * top_a * top_b < 2**31``, which the
-    reader of packed models checks. Source: R of equation (4).
+    Shapes: (..., m, k) and (..., k, n) to (..., m, n), axes before the last two broadcast. Guarantee: exact for
+    ``k * top_a * top_b < 2**53``, which the reader of packed models checks; int32 below 2**31, int64 from there on.
+    Source: R of equation (4).
 
     >>> integer_product(np.array([[1, 2]], dtype=np.uint8), np.array([[3], [4]], dtype=np.uint8)).tolist()
     [[11]]
     """
     real = exact_type(a.shape[-1], top_a, top_b)
-    return np.asarray(np.matmul(a.astype(real), b.astype(real)), dtype=np.int32)
+    whole = np.int32 if a.shape[-1] * top_a * top_b < 1 << 31 else np.int64
+    return np.asarray(np.matmul(a.astype(real), b.astype(real)), dtype=whole)
 
 
 def linear_constants(
@@ -126,7 +128,7 @@ def integer_linear(
 
 
 def integer_matmul(
-    codes_a: UInt8[np.ndarray, "*batch m k"], codes_b: UInt8[np.ndarray, "*batch k n"], grid_a: Grid, grid_b: Grid
+    codes_a: UInt8[np.ndarray, "... m k"], codes_b: UInt8[np.ndarray, "... k n"], grid_a: Grid, grid_b: Grid
 ) -> Product:
     """A product of two quantized activations, ``a b``, from codes: equation (4), both sums taken at run time.
 

@@ -10,23 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intaglio._shapes import Int32, UInt8
+from intaglio._shapes import Int, UInt8
 from intaglio.spec import SiteName
 
 Tap = Callable[[SiteName, UInt8[np.ndarray, "..."]], None]
-"""Called with a site's name and its codes.
+"""Called with a site's name and its codes, in the shape of the operand; that of a convolution is the padded map."""
 
-Shapes: a linear's input (windows, tokens, channels), windows in raster order of the rolled map; ``scores.a``,
-``scores.b`` and ``context.b`` (windows, heads, tokens, channels of a head); ``context.a`` (windows, heads, queries,
-keys); a convolution's input (channels, height + 2 pad, width + 2 pad), padding included.
-"""
+IntegerTap = Callable[[str, Int[np.ndarray, "..."]], None]
+"""Called with an operation's name and the exact integers R of its product, in the shape of its output.
 
-IntegerTap = Callable[[str, Int32[np.ndarray, "..."]], None]
-"""Called with ``<operation name>/<part>`` and the exact integers R of a product, part being one of q, k, v, scores,
-context, proj, fc1, fc2 in a block, and ``conv`` in a convolution.
-
-Shapes: a linear (windows, tokens, outputs); scores (windows, heads, queries, keys); context (windows, heads, queries,
-channels of a head); a convolution (outputs, height, width).
+They are int32, or int64 for a product of two values whose sums may leave 32 bits.
 """
 
 
@@ -47,7 +40,7 @@ class Probe:
         if self.tap is not None:
             self.tap(site, codes)
 
-    def integers(self, name: str, integers: Int32[np.ndarray, ...]) -> None:
+    def integers(self, name: str, integers: Int[np.ndarray, ...]) -> None:
         """Show the integers of a product."""
         if self.tap_integer is not None:
             self.tap_integer(name, integers)
