@@ -4,7 +4,7 @@
 quantization: padded zeros get the code that equation (2) gives to 0. Output channels are in ``groups`` equal groups,
 and each sees the input channels of its group alone. With x the padded map, s the ``stride`` and d the ``dilation``,
 
-    ``y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[n, g + c, s i + d u, s j + d v]``
+    y[n, o, i, j] = bias[o] + sum over c, u, v of weight[o, c, u, v] * x[n, g + c, s i + d u, s j + d v]
 
 where g is the first input channel of the group of o, by equation (5) where there are sites.
 """
