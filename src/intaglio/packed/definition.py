@@ -30,8 +30,8 @@ class Attribute:
     """The form of an attribute and its limits: least and greatest number, fewest and most entries, or words."""
 
     form: Form
-    low: float = 0
-    high: float = 0
+    low: float = 0.0
+    high: float = 0.0
     least: int = 1
     most: int = 1
     choices: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ def _refuse(where: str, key: str, value: Any, expected: str) -> AttributeRangeEr
 
 def whole(low: int, high: int) -> Attribute:
     """An integer."""
-    return Attribute("int", low, high)
+    return Attribute("int", float(low), float(high))
 
 
 def real(low: float = -MAX_REAL, high: float = MAX_REAL) -> Attribute:
@@ -79,7 +79,7 @@ def word(*choices: str) -> Attribute:
 
 def wholes(low: int, high: int, least: int, most: int | None = None) -> Attribute:
     """A list of integers; of exactly `least` entries if `most` is None."""
-    return Attribute("ints", low, high, least, least if most is None else most)
+    return Attribute("ints", float(low), float(high), least, least if most is None else most)
 
 
 def reals(low: float, high: float, least: int, most: int | None = None) -> Attribute:
@@ -89,12 +89,12 @@ def reals(low: float, high: float, least: int, most: int | None = None) -> Attri
 
 def extent(low: int) -> Attribute:
     """A length that may depend on the picture, `low` or more."""
-    return Attribute("size", low, MAX_LENGTH)
+    return Attribute("size", float(low), float(MAX_LENGTH))
 
 
 def extents(low: int, least: int, most: int) -> Attribute:
     """A list of lengths that may depend on the picture, each `low` or more."""
-    return Attribute("sizes", low, MAX_LENGTH, least, most)
+    return Attribute("sizes", float(low), float(MAX_LENGTH), least, most)
 
 
 AXIS = whole(0, MAX_RANK - 1)

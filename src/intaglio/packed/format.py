@@ -6,7 +6,6 @@ Bytes are `container.py`, bits are `bits.py`, soundness is `validate.py`.
 from __future__ import annotations
 
 import json
-import math
 import os
 import zlib
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 
 from intaglio._atomic import atomic_write
 from intaglio.packed import header as headers
-from intaglio.packed.bits import pack, packed_size, unpack
-from intaglio.packed.container import DTYPES, Container, parse_json, read, to_bytes
+from intaglio.packed.container import Container, parse_json, read, to_bytes
 from intaglio.packed.errors import (
     ExtraTensorError,
     FormatVersionError,
@@ -29,10 +27,10 @@ from intaglio.packed.errors import (
     TensorShapeError,
     TensorTypeError,
 )
-from intaglio.packed.field import Shape
 from intaglio.packed.grids import GridReader, GridWriter
 from intaglio.packed.header import Header
 from intaglio.packed.layout import is_codes, weight_site
+from intaglio.packed.pools import POOLS, PoolReader, PoolWriter
 from intaglio.packed.program import Op, Program, Site
 from intaglio.packed.records import OpRecord, decode_ops, encode_ops
 from intaglio.packed.validate import validate
@@ -81,8 +79,8 @@ def load(path: str | os.PathLike[str]) -> PackedModel:
 def encode(program: Program, header: Header) -> Container:
     """The container of a program. Raises: PackedError if the program is not sound."""
     validate(program)
-    grids = GridWriter()
-    records = encode_ops(program, grids)
+    grids, pools = GridWriter(), PoolWriter()
+    records = encode_ops(program, grids, pools)
     document = {
         "version": VERSION,
         "scale": program.scale,
@@ -90,10 +88,7 @@ def encode(program: Program, header: Header) -> Container:
         "coverage": program.coverage.value,
         "header": headers.encode(header),
     }
-    arrays: dict[str, NDArray[Any]] = {GRIDS: grids.array(), OPERATIONS: compress(_text(records))}
-    for index, (op, record) in enumerate(zip(program.ops, records, strict=True)):
-        for role in record["tensors"]:
-            arrays[f"{index}.{role}"] = _store(op, role)
+    arrays = {GRIDS: grids.array(), OPERATIONS: compress(_text(records)), **pools.arrays()}
     return Container({KEY: _text(document)}, arrays)
 
 
@@ -123,18 +118,6 @@ def _decompress(data: NDArray[Any]) -> bytes:
     return text
 
 
-def _store(op: Op, role: str) -> NDArray[Any]:
-    tensor = op.tensors[role]
-    if is_codes(role):
-        return pack(np.ascontiguousarray(tensor).reshape(-1), op.sites[weight_site(role)].bits)
-    if tensor.dtype == np.int32:
-        return tensor.astype(DTYPES["I32"])
-    with np.errstate(over="ignore"):
-        half = tensor.astype(DTYPES["F16"])
-    exact = np.array_equal(half.astype(np.float32), tensor)
-    return half if exact else tensor.astype(DTYPES["F32"])
-
-
 _DOCUMENT = {"version": int, "scale": int, "architecture": str, "coverage": str, "header": dict}
 
 
@@ -142,13 +125,13 @@ def decode(container: Container) -> PackedModel:
     """The program and header of a container. Raises: PackedError (remedy in each message)."""
     document = _document(container)
     records = decode_ops(operations(container))
-    expected = {f"{index}.{role}": None for index, record in enumerate(records) for role in record.tensors}
-    if missing := [name for name in (GRIDS, *expected) if name not in container.arrays]:
-        raise MissingTensorError(f"the file lacks the tensors {missing[:4]}; fetch it again or quantize anew.")
-    if extra := sorted(container.arrays.keys() - expected.keys() - {GRIDS, OPERATIONS}):
+    if GRIDS not in container.arrays:
+        raise MissingTensorError(f"the file lacks the tensor {GRIDS!r}; fetch it again or quantize anew.")
+    if extra := sorted(container.arrays.keys() - {GRIDS, OPERATIONS, *POOLS.values()}):
         raise ExtraTensorError(f"no operation uses the tensors {extra[:4]}; fetch the file again or quantize anew.")
-    grids = _grids(container.arrays[GRIDS], records)
-    ops = tuple(_op(index, record, grids, container) for index, record in enumerate(records))
+    grids, pools = _grids(container.arrays[GRIDS], records), PoolReader(container.arrays)
+    ops = tuple(_op(index, record, grids, pools) for index, record in enumerate(records))
+    pools.finish()
     program = Program(document["scale"], document["architecture"], Coverage(document["coverage"]), ops)
     validate(program)
     return PackedModel(program, headers.decode(document["header"]))
@@ -197,33 +180,16 @@ def _grids(array: NDArray[Any], records: list[OpRecord]) -> GridReader:
     return GridReader(array, ((site.start, site.count) for record in records for site in record.sites.values()))
 
 
-def _op(index: int, record: OpRecord, grids: GridReader, container: Container) -> Op:
+def _op(index: int, record: OpRecord, grids: GridReader, pools: PoolReader) -> Op:
     sites = {
         role: Site(site.name, grids.get(site.start, site.count, site.bits, site.pieces))
         for role, site in record.sites.items()
     }
     tensors = {}
-    for role, shape in record.tensors.items():
-        where, stored = f"{index}.{role}", container.arrays[f"{index}.{role}"]
-        if is_codes(role):
-            if weight_site(role) not in sites:
-                raise SiteError(f"tensor {where} holds codes, but there is no site with their grid; quantize it again.")
-            tensors[role] = _codes(where, stored, shape, sites[weight_site(role)].bits)
-        elif stored.shape != shape:
-            raise TensorShapeError(f"tensor {where} has shape {stored.shape}, expected {shape}; fetch the file again.")
-        elif stored.dtype == np.float16:
-            tensors[role] = stored.astype(np.float32)
-        else:
-            tensors[role] = stored
+    for role, (code, shape) in record.tensors.items():
+        where = f"{role} of operation {index}"
+        if is_codes(role) and weight_site(role) not in sites:
+            raise SiteError(f"{where} holds codes, but there is no site with their grid; quantize the model again.")
+        bits = sites[weight_site(role)].bits if is_codes(role) else None
+        tensors[role] = pools.take(where, code, shape, bits)
     return Op(record.kind, record.name, record.inputs, record.output, record.attrs, tensors, sites)
-
-
-def _codes(where: str, stored: NDArray[Any], shape: Shape, bits: int) -> NDArray[Any]:
-    count = math.prod(shape)
-    if stored.dtype != np.uint8:
-        raise TensorTypeError(f"tensor {where} is {stored.dtype}, expected uint8; quantize the model again.")
-    if stored.shape != (packed_size(count, bits),):
-        raise TensorShapeError(
-            f"tensor {where} has shape {stored.shape}, expected ({packed_size(count, bits)},); fetch the file again."
-        )
-    return unpack(stored, count, bits).reshape(shape)

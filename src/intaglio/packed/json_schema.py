@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from intaglio.packed.definition import MAX_RANK, Attribute, Definition
+from intaglio.packed.definition import MAX_RANK, Attribute, Definition, Tensor
 from intaglio.packed.format import VERSION
 from intaglio.packed.layout import CODES
 from intaglio.packed.ops import OPS
@@ -40,10 +40,11 @@ def _attribute(attribute: Attribute) -> dict[str, Any]:
     if attribute.form == "str":
         return {"enum": list(attribute.choices)}
     kind = attribute.form.removesuffix("s")
+    exact = float if kind == "float" else int
     number = {
         "type": "number" if kind == "float" else "integer",
-        "minimum": attribute.low,
-        "maximum": attribute.high,
+        "minimum": exact(attribute.low),
+        "maximum": exact(attribute.high),
     }
     entry = {"anyOf": [number, _SIZE]} if kind == "size" else number
     if not attribute.form.endswith("s"):
@@ -51,16 +52,21 @@ def _attribute(attribute: Attribute) -> dict[str, Any]:
     return {"type": "array", "items": entry, "minItems": attribute.least, "maxItems": attribute.most}
 
 
+def _tensor(tensor: Tensor, types: list[str]) -> dict[str, Any]:
+    if tensor.dims is None:
+        axes, most = [_INDEX] * MAX_RANK, MAX_RANK
+    else:
+        axes, most = [{"type": "integer", "minimum": 1, "maximum": dim.most} for dim in tensor.dims], len(tensor.dims)
+    least = 0 if tensor.dims is None else most
+    return {"type": "array", "prefixItems": [{"enum": types}, *axes], "minItems": least + 1, "maxItems": most + 1}
+
+
 def _tensors(definition: Definition) -> dict[str, Any]:
     shapes: dict[str, Any] = {}
     for tensor in definition.tensors:
-        axes = [{"type": "integer", "minimum": 1, "maximum": dim.most} for dim in tensor.dims or ()]
-        shape: dict[str, Any] = {"type": "array", "items": _INDEX, "minItems": 0, "maxItems": MAX_RANK}
-        if tensor.dims is not None:
-            shape = {"type": "array", "prefixItems": axes, "minItems": len(axes), "maxItems": len(axes)}
-        shapes[tensor.role] = shape
+        shapes[tensor.role] = _tensor(tensor, ["I32"] if tensor.form == "indices" else ["F16", "F32"])
         if tensor.form == "weight":
-            shapes[tensor.role + CODES] = shape
+            shapes[tensor.role + CODES] = _tensor(tensor, ["U8"])
     return {"type": "object", "properties": shapes, "required": [], "additionalProperties": False}
 
 

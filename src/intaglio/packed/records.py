@@ -11,7 +11,8 @@ from intaglio.packed.errors import HeaderError
 from intaglio.packed.field import Shape
 from intaglio.packed.grids import GridWriter
 from intaglio.packed.header import take
-from intaglio.packed.layout import definition_of, site_roles, tensor_roles
+from intaglio.packed.layout import definition_of, is_codes, site_roles, tensor_roles, weight_site
+from intaglio.packed.pools import POOLS, PoolWriter
 from intaglio.packed.program import Attr, Op, Program
 from intaglio.packed.size import Size, decode_extent, encode_extent
 from intaglio.packed.validate import MAX_OPS, check_attributes
@@ -31,7 +32,7 @@ class SiteRecord:
 
 @dataclass(frozen=True)
 class OpRecord:
-    """An operation in the file, with the shapes of its tensors."""
+    """An operation in the file, with the types and shapes of its tensors."""
 
     kind: str
     name: str
@@ -39,29 +40,33 @@ class OpRecord:
     output: str
     attrs: Mapping[str, Attr]
     sites: Mapping[str, SiteRecord]
-    tensors: Mapping[str, Shape]
+    tensors: Mapping[str, tuple[str, Shape]]
 
 
-def encode_ops(program: Program, grids: GridWriter) -> list[dict[str, Any]]:
-    """A record for each operation, in order."""
-    return [_encode_op(op, grids) for op in program.ops]
+def encode_ops(program: Program, grids: GridWriter, pools: PoolWriter) -> list[dict[str, Any]]:
+    """A record for each operation, in order; grids and tensors go to their writers."""
+    return [_encode_op(op, grids, pools) for op in program.ops]
 
 
-def _encode_op(op: Op, grids: GridWriter) -> dict[str, Any]:
+def _encode_op(op: Op, grids: GridWriter, pools: PoolWriter) -> dict[str, Any]:
     sites = []
     for role in site_roles(op.kind, op.name, len(op.sites)):
         site = op.sites[role]
         pieces = [list(piece) for piece in site.grids[0].pieces]
         row = [site.name, site.bits, *grids.add(site.grids)]
         sites.append([*row, pieces] if pieces else row)
-    roles = tensor_roles(op.kind, op.attrs, bool(op.sites))
+    tensors = {}
+    for role in tensor_roles(op.kind, op.attrs, bool(op.sites)):
+        if role in op.tensors:
+            bits = op.sites[weight_site(role)].bits if is_codes(role) else None
+            tensors[role] = [pools.add(op.tensors[role], bits), *op.tensors[role].shape]
     return {
         "kind": op.kind,
         "name": op.name,
         "in": list(op.inputs),
         "out": op.output,
         "attrs": {key: _encode_attr(op.attrs[key]) for key in definition_of(op.kind).attrs},
-        "tensors": {role: list(op.tensors[role].shape) for role in roles if role in op.tensors},
+        "tensors": tensors,
         "sites": sites,
     }
 
@@ -106,16 +111,19 @@ def _decode_op(index: int, record: Any) -> OpRecord:
         key: _decode_attr(known[key].form, value) if key in known else value for key, value in fields["attrs"].items()
     }
     check_attributes(kind, name, attrs)
-    shapes = {role: _decode_shape(where, shape) for role, shape in fields["tensors"].items()}
+    tensors = {role: _decode_tensor(where, form) for role, form in fields["tensors"].items()}
     roles = site_roles(kind, name, len(fields["sites"]))
     sites = {role: _decode_site(where, site) for role, site in zip(roles, fields["sites"], strict=True)}
-    return OpRecord(kind, name, tuple(inputs), fields["out"], attrs, sites, shapes)
+    return OpRecord(kind, name, tuple(inputs), fields["out"], attrs, sites, tensors)
 
 
-def _decode_shape(where: str, shape: Any) -> Shape:
-    if not isinstance(shape, list) or len(shape) > MAX_RANK or not _all_whole(shape):
-        raise HeaderError(f"{where}: the shape of a tensor must be a list of integers; quantize the model again.")
-    return tuple(shape)
+def _decode_tensor(where: str, form: Any) -> tuple[str, Shape]:
+    sound = isinstance(form, list) and 1 <= len(form) <= MAX_RANK + 1 and _all_whole(form[1:])
+    if not sound or form[0] not in tuple(POOLS):
+        raise HeaderError(
+            f"{where}: a tensor must be [type, length, ...], the type one of {', '.join(POOLS)}; quantize it again."
+        )
+    return form[0], tuple(form[1:])
 
 
 def _decode_site(where: str, site: Any) -> SiteRecord:

@@ -37,10 +37,8 @@ class Size:
 
     def __post_init__(self) -> None:
         degrees = [term[2:] for term in self.terms]
-        whole = all(type(number) is int for term in self.terms for number in term)
         if not (
             0 < len(self.terms) <= MAX_TERMS
-            and whole
             and all(a < b for a, b in pairwise(degrees))
             and degrees != [(0, 0)]
             and all(_sound(*term) for term in self.terms)
@@ -166,6 +164,6 @@ def decode_extent(value: Any) -> Any:
     """
     if not isinstance(value, list):
         return value
-    if not all(isinstance(term, list) and len(term) == 4 for term in value):
-        raise AttributeRangeError(f"{str(value)[:200]} is no size: each term must be [num, den, a, b]; lower it again.")
+    if not all(isinstance(term, list) and [type(number) for number in term] == [int] * 4 for term in value):
+        raise AttributeRangeError(f"{str(value)[:200]} is no size: each term must be four integers; lower it again.")
     return Size(tuple((term[0], term[1], term[2], term[3]) for term in value))

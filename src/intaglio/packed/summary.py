@@ -9,7 +9,8 @@ from pathlib import Path
 from intaglio.packed.bits import packed_size
 from intaglio.packed.container import read
 from intaglio.packed.format import GRIDS, OPERATIONS, decode
-from intaglio.packed.layout import CODES, is_codes
+from intaglio.packed.layout import CODES
+from intaglio.packed.pools import POOLS
 from intaglio.packed.program import Program
 from intaglio.spec import SiteName
 
@@ -66,7 +67,7 @@ def size_report(path: str | os.PathLike[str]) -> SizeReport:
     """Bytes on disk of a packed model, by what they hold. Raises: PackedError, as `intaglio.packed.format.load`."""
     container = read(path)
     decode(container)
-    codes = sum(array.nbytes for name, array in container.arrays.items() if is_codes(name))
+    codes = sum(array.nbytes for name, array in container.arrays.items() if name == POOLS["U8"])
     total = Path(path).stat().st_size
     tensors = sum(array.nbytes for name, array in container.arrays.items() if name not in (GRIDS, OPERATIONS))
     return SizeReport(total, codes, tensors - codes)

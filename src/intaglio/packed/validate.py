@@ -81,10 +81,16 @@ def check_attributes(kind: str, name: str, attrs: Mapping[str, Any]) -> None:
 
 
 def check_site_roles(op: Op) -> None:
-    """Check that an operation has all of its sites or none."""
+    """Check that an operation has all of its sites or none, and that only activations have grids with pieces."""
     roles = site_roles(op.kind, op.name, len(op.sites))
     if op.sites.keys() != set(roles):
         raise SiteError(f"{op.kind} {op.name!r} has the sites {list(op.sites)}, not {list(roles)}; lower it again.")
+    weights = {weight_site(role) for role in op.tensors if is_codes(role)}
+    for role in op.sites.keys() & weights:
+        if any(grid.pieces for grid in op.sites[role].grids):
+            raise GridError(
+                f"site {op.sites[role].name!r} is a weight with pieces; only grids of activations may have them."
+            )
 
 
 def check_sites(op: Op) -> None:
@@ -96,8 +102,6 @@ def check_sites(op: Op) -> None:
             raise GridError(
                 f"site {site.name!r} has {len(site.grids)} grids; calibrate it per tensor or per output channel."
             )
-        if role in weights and any(grid.pieces for grid in site.grids):
-            raise GridError(f"site {site.name!r} is a weight with pieces; only grids of activations may have them.")
     if op.sites:
         _check_grids(op)
     for role, codes in weights.items():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from intaglio.errors import PackedError
 from intaglio.packed.container import Container, to_bytes
 from intaglio.packed.examples import random_program
-from intaglio.packed.format import KEY, encode, load
+from intaglio.packed.format import KEY, OPERATIONS, compress, encode, load, operations
 from intaglio.packed.header import Calibration, Header
 from intaglio.packed.validate import validate
 from intaglio.spec import Coverage
@@ -24,6 +24,7 @@ HEADER = Header({"method": "dobi"}, Calibration("div2k", "ab", 3))
 SOUND = [
     encode(random_program(np.random.default_rng(0), kind="swin", dim=2, heads=1, window=2, blocks=1), HEADER),
     encode(random_program(np.random.default_rng(0), kind="cnn", dim=2, blocks=1, coverage=Coverage.FULL), HEADER),
+    encode(random_program(np.random.default_rng(0), kind="mixed", dim=2, heads=1, blocks=1), HEADER),
 ]
 FILES = [to_bytes(container) for container in SOUND]
 many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,7 +71,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @many
 @given(st.sampled_from(SOUND), st.data())
 def test_edited_documents(tmp_path: Path, container: Container, data: st.DataObject) -> None:
-    document: Any = json.loads(container.metadata[KEY])
+    document: Any = {**json.loads(container.metadata[KEY]), "ops": operations(container)}
     for _ in range(data.draw(st.integers(1, 2))):
         *parents, last = data.draw(st.sampled_from([path for path in places(document) if path]))
         target = document
@@ -84,7 +85,16 @@ def test_edited_documents(tmp_path: Path, container: Container, data: st.DataObj
             del target[last]
         if not places(document)[1:]:
             break
-    attempt(tmp_path / "model", to_bytes(Container({KEY: json.dumps(document)}, container.arrays)))
+    ops = compress(json.dumps(document.pop("ops", None)))
+    attempt(tmp_path / "model", to_bytes(Container({KEY: json.dumps(document)}, {**container.arrays, OPERATIONS: ops})))
+
+
+@many
+@given(st.sampled_from(SOUND), st.binary(max_size=40), st.integers(0, 40))
+def test_damaged_operations(tmp_path: Path, container: Container, noise: bytes, place: int) -> None:
+    stored = container.arrays[OPERATIONS].tobytes()
+    damaged = np.frombuffer(stored[:place] + noise + stored[place + len(noise) :], np.uint8)
+    attempt(tmp_path / "model", to_bytes(Container(container.metadata, {**container.arrays, OPERATIONS: damaged})))
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 10_000, '{"version":1,"version":1}', '"\\ud800"', "Infinity"])
@@ -93,6 +103,9 @@ def test_hostile_json(tmp_path: Path, text: str) -> None:
         attempt_raising(tmp_path / "model", to_bytes(Container({KEY: text}, {})))
     with pytest.raises(PackedError):
         attempt_raising(tmp_path / "model", len(text).to_bytes(8, "little") + text.encode())
+    arrays = {**SOUND[0].arrays, OPERATIONS: compress(text)}
+    with pytest.raises(PackedError):
+        attempt_raising(tmp_path / "model", to_bytes(Container(SOUND[0].metadata, arrays)))
 
 
 def attempt_raising(path: Path, data: bytes) -> None:

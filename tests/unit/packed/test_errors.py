@@ -17,22 +17,28 @@ from intaglio.packed import errors
 from intaglio.packed.bits import pack
 from intaglio.packed.container import Container, read, to_bytes
 from intaglio.packed.examples import random_program
-from intaglio.packed.format import GRIDS, KEY, encode, load
+from intaglio.packed.format import GRIDS, KEY, OPERATIONS, compress, encode, load, operations
 from intaglio.packed.header import Header
 from intaglio.spec import Coverage
 
 PROGRAM = random_program(np.random.default_rng(0), kind="cnn", bits=3, dim=3, blocks=1, coverage=Coverage.FULL)
 SOUND = encode(PROGRAM, Header())
-DOCUMENT = json.loads(SOUND.metadata[KEY])
+DOCUMENT = {**json.loads(SOUND.metadata[KEY]), "ops": operations(SOUND)}
+NAMES = [one.name for one in PROGRAM.ops]
 
 Edit = Callable[[dict[str, Any], dict[str, np.ndarray]], object]
 
 
 def edited(edit: Edit) -> bytes:
     """The file after `edit` has changed its JSON document or its arrays."""
-    document, arrays = copy.deepcopy(DOCUMENT), dict(SOUND.arrays)
+    document, arrays = copy.deepcopy(DOCUMENT), without_operations(SOUND)
     edit(document, arrays)
-    return to_bytes(Container({KEY: json.dumps(document)}, arrays))
+    ops = json.dumps(document.pop("ops"))
+    return to_bytes(Container({KEY: json.dumps(document)}, {OPERATIONS: compress(ops), **arrays}))
+
+
+def without_operations(container: Container) -> dict[str, np.ndarray]:
+    return {name: array for name, array in container.arrays.items() if name != OPERATIONS}
 
 
 def attrs(index: int, **values: Any) -> Edit:
@@ -51,7 +57,7 @@ def array(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Edit:
     return lambda document, arrays: arrays.update({name: change(arrays[name].copy())})
 
 
-def site(index: int, place: int, value: int) -> Edit:
+def site(index: int, place: int, value: object) -> Edit:
     return lambda document, arrays: document["ops"][index]["sites"][0].__setitem__(place, value)
 
 
@@ -59,17 +65,25 @@ def pieces(given: list[list[int]], of: int = 0) -> Edit:
     return lambda document, arrays: document["ops"][1]["sites"][of].append(given)
 
 
+def without_weights(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    del document["ops"][1]["tensors"]["weight.codes"]
+    arrays[CODES] = arrays[CODES][HEAD:]
+
+
 def filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda tensor: np.full_like(tensor, value)
 
 
 def raise_last(tensor: np.ndarray) -> np.ndarray:
-    tensor[-1] |= 0x80
+    tensor[HEAD - 1] |= 0x80
     return tensor
 
 
-CODES = "1.conv.codes"  # 3 * 3 * 25 codes of 3 bits: 675 bits, so that the last byte has free ones
+CODES = "codes"  # of the head 3 * 3 * 25, of 3 bits: 675 bits, so that their last byte has free ones
+HEAD = -(-675 // 8)
 WHOLE = to_bytes(SOUND)
+
+BOMB = compress("[" + " " * (17 << 20) + "]")
 
 CASES: list[tuple[type[PackedError], bytes | Edit]] = [
     (errors.NotSafetensorsError, b""),
@@ -80,31 +94,44 @@ CASES: list[tuple[type[PackedError], bytes | Edit]] = [
     (errors.TruncatedError, WHOLE[:-1]),
     (errors.TruncatedError, WHOLE + b"\0"),
     (errors.NotIntaglioError, to_bytes(Container({}, SOUND.arrays))),
-    (errors.FormatVersionError, top(version=2)),
+    (errors.FormatVersionError, top(version=1)),
+    (errors.FormatVersionError, top(version=3)),
+    (errors.FormatVersionError, top(version=2.0)),
     (errors.HeaderError, to_bytes(Container({KEY: "{"}, SOUND.arrays))),
-    (errors.HeaderError, to_bytes(Container({KEY: json.dumps(DOCUMENT).replace("0.125", "NaN")}, SOUND.arrays))),
+    (errors.HeaderError, lambda document, arrays: arrays.update({OPERATIONS: np.zeros(9, np.uint8)})),
+    (errors.HeaderError, lambda document, arrays: arrays.update({OPERATIONS: BOMB})),
+    (errors.HeaderError, lambda document, arrays: arrays.update({OPERATIONS: BOMB[:-9]})),
+    (errors.HeaderError, lambda document, arrays: arrays.update({OPERATIONS: compress("[NaN]")})),
     (errors.HeaderError, top(scale="2")),
     (errors.HeaderError, top(extra=1)),
     (errors.HeaderError, top(header={})),
     (errors.HeaderError, top(coverage="most")),
-    (errors.HeaderError, top(names=["no mark"])),
+    (errors.HeaderError, top(ops={})),
     (errors.HeaderError, top(architecture="line\nbreak")),
     (errors.HeaderError, site(1, 0, 999)),
+    (errors.HeaderError, op(1, tensors={"weight.codes": ["U8", "3"]})),
+    (errors.HeaderError, op(1, tensors={"weight.codes": [8, 3]})),
     (errors.UnknownOpError, op(1, kind="deconvolution")),
-    (errors.MissingTensorError, lambda document, arrays: arrays.pop("1.bias")),
+    (errors.MissingTensorError, lambda document, arrays: arrays.pop("halves")),
     (errors.MissingTensorError, lambda document, arrays: arrays.pop(GRIDS)),
+    (errors.MissingTensorError, to_bytes(Container(SOUND.metadata, without_operations(SOUND)))),
+    (errors.MissingTensorError, without_weights),
     (errors.ExtraTensorError, lambda document, arrays: arrays.update({"stowaway": np.zeros(1, np.uint8)})),
     (errors.ExtraTensorError, array(GRIDS, lambda rows: np.concatenate([rows, rows[:1]]))),
-    (errors.TensorShapeError, array(CODES, lambda codes: codes[:-1])),
-    (errors.TensorShapeError, array("1.bias", lambda bias: bias[:-1])),
+    (errors.MissingTensorError, array(CODES, lambda codes: codes[:-1])),
+    (errors.ExtraTensorError, array("halves", lambda halves: np.append(halves, halves[:1]))),
+    (errors.ExtraTensorError, lambda document, arrays: arrays.update({"singles": np.zeros(0, np.float32)})),
+    (errors.TensorShapeError, array("halves", lambda halves: halves[None])),
+    (errors.TensorShapeError, op(1, tensors={"weight.codes": ["U8", 3, 75], "bias": ["F16", 3]})),
     (errors.TensorShapeError, array(GRIDS, np.ravel)),
-    (errors.TensorTypeError, array("1.bias", lambda bias: bias.astype(np.float32))),
+    (errors.TensorTypeError, array("halves", lambda halves: halves.astype(np.float32))),
     (errors.TensorTypeError, array(CODES, lambda codes: codes.astype(np.float16))),
-    (errors.TensorTypeError, top(remainder="single")),
+    (errors.TensorTypeError, op(1, tensors={"weight.codes": ["F16", 3, 3, 5, 5]})),
+    (errors.TensorTypeError, lambda document, arrays: arrays.update({OPERATIONS: np.zeros(9, np.float32)})),
     (errors.BitWidthError, site(1, 1, 9)),
     (errors.BitWidthError, site(1, 1, 1)),
     (errors.PaddingBitsError, array(CODES, raise_last)),
-    (errors.NonFiniteError, array("1.bias", filled(np.nan))),
+    (errors.NonFiniteError, array("halves", filled(np.nan))),
     (errors.NonFiniteError, array(GRIDS, filled(np.inf))),
     (errors.GridError, array(GRIDS, filled(0.0))),
     (errors.GridError, array(GRIDS, filled(1e-44))),
@@ -117,21 +144,24 @@ CASES: list[tuple[type[PackedError], bytes | Edit]] = [
     (errors.GridError, pieces([[1, 0]])),
     (errors.GridError, pieces([[2, 2], [4, 1]])),
     (errors.GridError, pieces([[2, 3]], of=1)),
-    (errors.SiteError, op(1, sites=[[0, 3, 0, 1]])),
-    (errors.SiteError, lambda document, arrays: document["names"].__setitem__(1, document["names"][0])),
+    (errors.SiteError, lambda document, arrays: document["ops"][1]["sites"].pop()),
+    (errors.SiteError, site(3, 0, f"{NAMES[1]}:input")),
     (errors.DataFlowError, op(1, **{"in": ["tail"]})),
     (errors.DataFlowError, op(1, **{"in": ["head"]})),
     (errors.DataFlowError, op(1, **{"in": []})),
     (errors.DataFlowError, op(2, out="head")),
-    (errors.AttributeRangeError, attrs(1, kernel=10**9)),
-    (errors.AttributeRangeError, attrs(1, kernel=True)),
-    (errors.AttributeRangeError, attrs(1, pad=5)),
-    (errors.AttributeRangeError, attrs(1, act="tanh")),
-    (errors.AttributeRangeError, attrs(1, groups=1)),
+    (errors.AttributeRangeError, attrs(1, groups=10**9)),
+    (errors.AttributeRangeError, attrs(1, groups=True)),
+    (errors.AttributeRangeError, attrs(1, stride=[1])),
+    (errors.AttributeRangeError, attrs(1, stride=1)),
+    (errors.AttributeRangeError, attrs(1, groups=2)),
+    (errors.AttributeRangeError, attrs(2, function="arctan")),
+    (errors.AttributeRangeError, attrs(2, slope=float(10**7))),
+    (errors.AttributeRangeError, attrs(1, kernel=1)),
     (errors.AttributeRangeError, attrs(0, mean=[0.0])),
     (errors.AttributeRangeError, top(scale=17)),
     (errors.EndpointError, lambda document, arrays: document["ops"].pop()),
-    (errors.ShapeError, op(16, **{"in": ["concat"]})),
+    (errors.ShapeError, op(NAMES.index("fuse"), **{"in": ["spatial.mul"]})),
     (errors.ScaleError, top(scale=3)),
 ]  # fmt: skip
 
@@ -143,6 +173,12 @@ def test_a_wrong_file_raises_its_own_error(tmp_path: Path, error: type[PackedErr
     with pytest.raises(error) as caught:
         load(path)
     assert caught.type is error
+
+
+def test_version_1_is_refused_with_the_command_that_makes_a_new_file(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(edited(top(version=1)))
+    with pytest.raises(errors.FormatVersionError, match=r"format version 1 .*`intaglio quantize`"):
+        load(tmp_path / "model")
 
 
 def test_missing_files_and_folders_are_unreadable(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ DEFINITION = Definition(
     attrs={
         "mode": word("nearest", "bilinear", "bicubic"),
         "to": word("factor", "like"),
-        "factor": reals(1 / MAX_FACTOR, MAX_FACTOR, 2),
+        "factor": reals(1 / MAX_FACTOR, float(MAX_FACTOR), 2),
     },
     check=_check,
     field=_field,

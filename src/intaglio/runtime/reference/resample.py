@@ -30,7 +30,8 @@ def pool2d(op: Op, inputs: Sequence[Map], probe: Probe, picture: Picture) -> Map
     taps = [pixels for _, _, pixels in kernel_taps(padded, op.integers("kernel"), op.integers("stride"))]
     if largest:
         return np.asarray(np.maximum.reduce(taps))
-    return np.asarray(np.sum(taps, axis=0, dtype=np.float64) / len(taps), dtype=np.float32)
+    mean = np.sum(taps, axis=0, dtype=np.float64) / len(taps)
+    return np.asarray(mean, dtype=np.float32)
 
 
 def resize(op: Op, inputs: Sequence[Map], probe: Probe, picture: Picture) -> Map:
