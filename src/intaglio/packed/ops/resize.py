@@ -3,7 +3,8 @@
 ``to`` = ``factor``: sides floor(side * factor), and a step r = 1 / factor between places; ``to`` = ``like``: the sides
 of the second input, and r = side / new side. Place i of the output is at
 
-- ``nearest``: floor(i r), exactly: floor(i / factor), or floor(i * side / new side) of integers.
+- ``nearest``: floor(i r), exactly: floor(i / factor), or floor(i * side / new side) of integers, which is also the rule
+  where a new side is once or twice the old one (as in torch, for factors like 1.25 and 2.1).
 - ``bilinear``: p = max((i + 1/2) r - 1/2, 0), between floor(p) and the next place, by the fraction.
 - ``bicubic``: p = (i + 1/2) r - 1/2, four places from floor(p) - 1 on, weights of the cubic convolution with a = -3/4.
 

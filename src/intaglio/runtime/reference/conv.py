@@ -15,7 +15,7 @@ from intaglio.packed.program import Op
 from intaglio.runtime.reference.affine import exact_type, linear_constants, quantize
 from intaglio.runtime.reference.probe import Probe
 
-Map = Float32[np.ndarray, "n c h w"]
+Map = Float32[np.ndarray, "_ _ _ _"]
 Pair = Sequence[int]
 
 _PAD_MODES = {"zeros": "constant", "reflect": "reflect"}

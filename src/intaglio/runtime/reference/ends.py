@@ -8,7 +8,7 @@ from intaglio._shapes import Float32, UInt8
 from intaglio.packed.definition import Picture
 from intaglio.packed.program import Op
 
-Planes = Float32[np.ndarray, "c h w"]
+Planes = Float32[np.ndarray, "_ _ _"]
 
 _PAD_MODES = {"mirror": "symmetric", "reflect": "reflect", "edge": "edge", "zero": "constant"}
 

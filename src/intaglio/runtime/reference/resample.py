@@ -14,7 +14,7 @@ from intaglio.packed.program import Op
 from intaglio.runtime.reference.conv import kernel_taps
 from intaglio.runtime.reference.probe import Probe
 
-Map = Float32[np.ndarray, "n c h w"]
+Map = Float32[np.ndarray, "_ _ _ _"]
 Indices = Int[np.ndarray, " out"]
 
 CUBIC = -0.75
@@ -41,16 +41,18 @@ def resize(op: Op, inputs: Sequence[Map], probe: Probe, picture: Picture) -> Map
 
 
 class _Axis:
-    """One axis of a resize: its length, the new one, and the step between places of the output."""
+    """One axis of a resize: its length, the new one, and the step between places of the output, as times / by."""
 
-    def __init__(self, size: int, out: int, step: float, exact: tuple[float, float]) -> None:
-        self.size, self.out, self.step = size, out, step
-        self._exact = exact
+    def __init__(self, size: int, out: int, times: float, by: float) -> None:
+        self.size, self.out = size, out
+        self._times, self._by = times, by
+        self.step = times / by
 
     def nearest(self) -> Indices:
-        """The nearest place at or before each place of the output."""
-        times, by = self._exact
-        return np.minimum(np.floor(np.arange(self.out) * times / by).astype(np.intp), self.size - 1)
+        """The nearest place at or before each place of the output: one rounding, which moves no quotient across an
+        integer."""
+        places = np.floor(np.arange(self.out) * self._times / self._by)
+        return np.asarray(np.minimum(places, self.size - 1), dtype=np.intp)
 
     def positions(self) -> Float64[np.ndarray, " out"]:
         """Where the places of the output are, centres aligned."""
@@ -61,9 +63,12 @@ def _axis(op: Op, inputs: Sequence[Map], axis: int) -> _Axis:
     size = inputs[0].shape[2 + axis]
     if op.text("to") == "like":
         out = inputs[1].shape[2 + axis]
-        return _Axis(size, out, size / out, (size, out))
+        return _Axis(size, out, float(size), float(out))
     factor = op.reals("factor")[axis]
-    return _Axis(size, floor(size * factor), 1.0 / factor, (1, factor))
+    out = floor(size * factor)
+    if op.text("mode") == "nearest" and out in (size, 2 * size):
+        return _Axis(size, out, float(size), float(out))
+    return _Axis(size, out, 1.0, factor)
 
 
 def _nearest(x: Map, rows: _Axis, columns: _Axis) -> Map:
