@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intaglio.packed.schema import BLOCK_WEIGHTS
+from intaglio.runtime.reference.block import cut_windows, join_windows, region_map, relative_index
 
 from intaglio.packed.examples import random_program
 from intaglio.packed.program import Op
 from intaglio.runtime import native
-from intaglio.runtime.reference.block import cut_windows, join_windows, region_map, relative_index
 from intaglio.spec import Grid, Piece
 
 if not hasattr(native.core().Builder, "trace_block"):

@@ -21,6 +21,7 @@ from intaglio.evaluate import (
 from intaglio.evaluate.artifacts import Verdict, inspect_artifacts, judge, overall
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.packed.format import PackedModel
+from intaglio.packed.summary import attention_window
 from intaglio.progress import Progress, Silent
 from intaglio.provenance import file_sha256
 
@@ -89,7 +90,7 @@ def guard(opened: Opened, reference: Opened, dataset: Dataset, progress: Progres
 
 def window_of(packed: PackedModel) -> int | None:
     """The side of the network's attention windows in LR pixels, None where it has none."""
-    return max((op.integer("window") for op in packed.program.ops if op.kind == "window_block"), default=None)
+    return attention_window(packed.program)
 
 
 def record_of(opened: Opened, evaluation: Evaluation, *, ensemble: bool) -> Record:

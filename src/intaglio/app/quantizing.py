@@ -159,7 +159,7 @@ def save(quantization: Quantization, path: PathLike, *, source_sha256: str = "")
         protocol=PROTOCOL,
         provenance=Provenance(source_sha256, VERSION, datetime.now(UTC).date().isoformat()),
     )
-    packed_format.save(program, path, header, remainder=quantization.recipe.remainder.value)
+    packed_format.save(program, path, header)
     return Path(path).stat().st_size
 
 

@@ -45,7 +45,7 @@ def _model(path: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
     from intaglio.packed.format import load
-    from intaglio.packed.summary import size_report, summarise
+    from intaglio.packed.summary import kinds, size_report, summarise
 
     packed = load(path)
     sites, sizes = summarise(packed.program), size_report(path)
@@ -64,6 +64,7 @@ def _model(path: Path) -> dict[str, Any]:
     show_table(("site", "bits", "levels", "lower", "upper", "grids", "bytes of codes"), rows)
     program, header = packed.program, packed.header
     say(f"\n{program.architecture} x{program.scale}, coverage {program.coverage.value}, {len(sites)} sites")
+    say("operations: " + ", ".join(f"{count} {kind}" for kind, count in kinds(program).items()))
     for key, value in header.recipe.items():
         say(f"{key}: {value}")
     if header.calibration:
@@ -82,5 +83,6 @@ def _model(path: Path) -> dict[str, Any]:
         "calibration": asdict(header.calibration) if header.calibration else None,
         "provenance": asdict(header.provenance),
         "bytes": {"total": sizes.total, "codes": sizes.codes, "remainder": sizes.remainder, "overhead": sizes.overhead},
+        "operations": kinds(program),
         "sites": [asdict(row) for row in sites],
     }

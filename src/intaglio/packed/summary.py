@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from intaglio.packed.format import GRIDS, OPERATIONS, decode
 from intaglio.packed.layout import CODES
 from intaglio.packed.pools import POOLS
 from intaglio.packed.program import Program
+from intaglio.packed.shapes import multiply_adds
 from intaglio.spec import SiteName
 
 
@@ -61,6 +63,46 @@ def summarise(program: Program) -> list[SiteRow]:
             size = packed_size(count, site.bits)
             rows.append(SiteRow(site.name, site.bits, site.grids[0].codes, lower, upper, len(site.grids), count, size))
     return rows
+
+
+def attention_window(program: Program) -> int | None:
+    """The longer side of the largest attention windows, in their own map's pixels; None where no operation names any.
+
+    >>> import numpy as np
+    >>> from intaglio.packed.examples import random_program
+    >>> attention_window(random_program(np.random.default_rng(0), window=4))
+    4
+    """
+    windows = [op.integers("window") for op in program.ops if op.kind in ("position_bias", "shift_mask")]
+    return max((max(window) for window in windows), default=None)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-adds for one picture: in products of codes, and in products of floats."""
+
+    quantized: int
+    floating: int
+
+    @property
+    def share(self) -> float:
+        """The part that is done in integers; 0 where there is no work at all."""
+        return self.quantized / max(1, self.quantized + self.floating)
+
+
+def work(program: Program, height: int, width: int) -> Work:
+    """Multiply-adds for a picture of `height` by `width` pixels.
+
+    Raises: ShapeError, ScaleError, if the program does not take pictures of that size.
+    """
+    costs = multiply_adds(program, height, width)
+    quantized = sum(costs.get(op.name, 0) for op in program.ops if op.sites)
+    return Work(quantized, sum(costs.values()) - quantized)
+
+
+def kinds(program: Program) -> dict[str, int]:
+    """How many operations of each kind there are, the most frequent first."""
+    return dict(Counter(op.kind for op in program.ops).most_common())
 
 
 def size_report(path: str | os.PathLike[str]) -> SizeReport:
