@@ -53,7 +53,7 @@ class Maker:
 
     def floats(self, *shape: int, spread: float = 0.2) -> np.ndarray:
         """Normal numbers that half precision holds exactly."""
-        return (spread * self.rng.standard_normal(shape)).astype(np.float16).astype(np.float32)
+        return np.asarray(spread * self.rng.standard_normal(shape)).astype(np.float16).astype(np.float32)
 
     def codes(self, *shape: int) -> np.ndarray:
         return self.rng.integers(0, 1 << self._bits, shape, dtype=np.uint8)
