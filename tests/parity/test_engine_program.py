@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from intaglio.runtime.reach import reach
 
 from intaglio.errors import EngineError
 from intaglio.packed.examples import random_program
 from intaglio.packed.program import Program
 from intaglio.runtime import native
 from intaglio.runtime.engine import Engine
-from intaglio.runtime.reach import reach
 from intaglio.runtime.reference import Reference
 
 RUNNABLE = [one.name for one in native.machine().sets if one.runnable]

@@ -13,8 +13,8 @@ from intaglio.arch import SRNetwork
 from intaglio.errors import LoweringError
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.images import calibration_pictures
-from intaglio.lower import Remainder, lower, simulator
-from intaglio.lower.check import CheckReport, check
+from intaglio.lower import Lowered, Remainder, lowered, require_lowerable, simulator
+from intaglio.lower.check import CheckReport, check, check_side
 from intaglio.methods import make_method
 from intaglio.methods import quantize as calibrate
 from intaglio.observe import CalibrationSet
@@ -23,11 +23,11 @@ from intaglio.packed.header import Calibration, Header, Provenance
 from intaglio.packed.program import Program
 from intaglio.progress import Progress, Silent
 from intaglio.provenance import VERSION
-from intaglio.quant import QuantModel
+from intaglio.quant import QuantModel, wrap
 from intaglio.spec import QuantSpec
 
 CHECK_SIZE = 24
-"""Side in pixels of the picture on which program and simulator are compared: three windows, so that shifts matter."""
+"""Least side in pixels of the picture on which program and simulator are compared, up to whole windows."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Quantization:
         report: how the program compares with its simulator; None where it was not checked.
         seconds: wall clock of calibration and learning.
         figures: what the steps of the method reported.
+        note: in what the program differs from the network, empty where in nothing.
     """
 
     recipe: Recipe
@@ -95,6 +96,7 @@ class Quantization:
     report: CheckReport | None
     seconds: float
     figures: Mapping[str, float]
+    note: str = ""
 
     def require_program(self) -> Program:
         """The integer program. Raises: LoweringError with the reason where there is none."""
@@ -109,13 +111,15 @@ def quantize(
     calibration: CalibrationSet,
     *,
     checked: bool = True,
+    required: bool = False,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> Quantization:
     """Calibrate a float network by a recipe, lower it to an integer program, and check the program.
 
-    The network is left as it is. A network that cannot be lowered comes back with the reason in `obstacle`: it can
-    still be evaluated in simulation. The check compares program and simulator on a drawn picture (about a second for
+    The network is left as it is. Whether it can be lowered is tried first, before any time is spent on calibration; one
+    that cannot comes back with the reason in `obstacle`, to be evaluated in simulation, or is refused at once where a
+    program is `required`. The check compares program and simulator on a drawn picture (about a second for
     SwinIR-light); `checked` false leaves it out. With `checkpoint`, learning that was interrupted goes on from that
     file, with the same result.
 
@@ -124,23 +128,38 @@ def quantize(
     """
     progress = progress or Silent()
     method = make_method(recipe.method, recipe.settings)
+    obstacle = _obstacle(wrap(network, recipe.spec))
+    if required and obstacle:
+        raise LoweringError(obstacle)
     made = calibrate(
         network, recipe.spec, method, calibration, seed=recipe.seed, progress=progress, checkpoint=checkpoint
     )
-    program, obstacle, report = None, "", None
+    found, report = None, None
+    if not obstacle:
+        try:
+            found = lowered(made.model, recipe.remainder)
+        except LoweringError as error:
+            obstacle = str(error)
+    if found is not None and checked:
+        report = _check(made.model, recipe, found, progress)
+    program, note = (found.program, found.note) if found else (None, "")
+    return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.figures, note)
+
+
+def _obstacle(model: QuantModel) -> str:
+    """Why a model that is not calibrated yet cannot be lowered, empty if it can."""
     try:
-        program = lower(made.model, recipe.remainder)
+        require_lowerable(model)
     except LoweringError as error:
-        obstacle = str(error)
-    if program is not None and checked:
-        report = _check(made.model, recipe, program, progress)
-    return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.figures)
+        return str(error)
+    return ""
 
 
-def _check(model: QuantModel, recipe: Recipe, program: Program, progress: Progress) -> CheckReport:
+def _check(model: QuantModel, recipe: Recipe, found: Lowered, progress: Progress) -> CheckReport:
     with progress.stage("check", 1) as advance:
-        picture = calibration_pictures(1, CHECK_SIZE, seed=recipe.seed)[0]
-        report = check(simulator(model, recipe.remainder), program, picture)
+        side, channels = check_side(found, CHECK_SIZE), found.program.ops[0].integer("channels")
+        picture = calibration_pictures(1, side, seed=recipe.seed)[0][..., :channels]
+        report = check(simulator(model, recipe.remainder), found, picture)
         advance(f"{report.products} products equal")
     report.require()
     return report

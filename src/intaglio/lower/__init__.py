@@ -1,6 +1,5 @@
 """From quantized networks to integer programs: the only bridge between torch and the packed room."""
 
-from intaglio.lower.builder import Remainder
-from intaglio.lower.lower import LOWERINGS, lower, simulator
+from intaglio.lower.lower import Lowered, Remainder, lower, lowered, require_lowerable, simulator
 
-__all__ = ["LOWERINGS", "Remainder", "lower", "simulator"]
+__all__ = ["Lowered", "Remainder", "lower", "lowered", "require_lowerable", "simulator"]

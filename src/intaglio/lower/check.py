@@ -7,7 +7,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,15 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from intaglio.arch.windows import split_windows
 from intaglio.errors import LoweringError
 from intaglio.evaluate import psnr_y
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
+from intaglio.lower.lower import Lowered
 from intaglio.observe import visit_sites
-from intaglio.packed.program import Op, Program
+from intaglio.packed.program import Op
+from intaglio.packed.shapes import infer_shapes, padded_sides
 from intaglio.quant import QuantModel, SiteInfo
+from intaglio.quant.markers import name_of
 from intaglio.runtime.reference import KERNELS, Probe, Reference
 from intaglio.spec import SiteName
 
@@ -31,7 +33,8 @@ a boundary lies every 2**-bits of it, so about 1e-6 * 2**bits of the codes may f
 block is seen again by the sites after it."""
 
 Codes = UInt8[np.ndarray, "..."]
-Map = Float32[np.ndarray, "c h w"]
+Value = Float32[np.ndarray, "..."]
+Picture = UInt8[np.ndarray, "h w c"]
 
 
 @dataclass(frozen=True)
@@ -81,127 +84,107 @@ class CheckReport:
             )
 
 
-def check(simulator: QuantModel, program: Program, image: UInt8[np.ndarray, "h w 3"]) -> CheckReport:
-    """Run a picture through the simulator, hand its maps to the program's reference, and compare site by site.
+@dataclass(frozen=True)
+class _Seen:
+    """What passes a site of the simulator: the values, and the codes that it gives them."""
+
+    values: Value
+    codes: Codes
+
+
+def check(simulator: QuantModel, lowered: Lowered, image: Picture) -> CheckReport:
+    """Run a picture through the simulator, hand its values to the program's reference, and compare site by site.
 
     `simulator` must be `intaglio.lower.simulator` of the model that was lowered. Codes may flip where a float lies
     within rounding noise of a boundary; integer products, formed anew by torch from the program's codes, may not
-    differ at all.
+    differ at all. The picture's sides must be ones that the network takes.
 
     Raises: LoweringError if an integer product differs.
     """
-    inputs = _inputs_of(simulator, program, image)
-    ours = _simulated_codes(simulator, program, image)
+    program = lowered.program
+    height, width = image.shape[:2]
+    shapes, picture = infer_shapes(program, height, width), padded_sides(program, height, width)
+    seen = {
+        name: _moved(one, lowered.moved.get(name, ()), picture) for name, one in _sites_of(simulator, image).items()
+    }
     theirs: dict[SiteName, Codes] = {}
     integers: dict[str, np.ndarray] = {}
     probe = Probe(theirs.__setitem__, integers.__setitem__)
-    products = 0
+    found, products = [], 0
     for op in program.ops:
-        if op.sites:
-            KERNELS[op.kind](op, [inputs[op.name]], probe)
-            products += _check_products(op, theirs, integers)
-    sites = tuple(_compare(name, ours[name], codes) for name, codes in theirs.items())
-    picture = Reference(program)(image)
-    simulated = TorchUpscaler(simulator, program.scale)(image)
-    difference = np.abs(picture.astype(np.int16) - simulated.astype(np.int16))
-    return CheckReport(sites, products, psnr_y(picture, simulated, 0), int(difference.max()))
+        if not op.sites:
+            continue
+        roles = tuple(role for role in ("input", "a", "b") if role in op.sites)
+        operands = [seen[op.sites[role].name] for role in roles]
+        inputs = [_unpadded(op, one.values, shapes[name]) for one, name in zip(operands, op.inputs, strict=True)]
+        KERNELS[op.kind](op, inputs, probe, picture)
+        for role, one in zip(roles, operands, strict=True):
+            name = op.sites[role].name
+            found.append(_compare(name, one.codes.reshape(theirs[name].shape), theirs[name]))
+        if not torch.equal(_product(op, theirs), torch.from_numpy(integers[op.name]).long()):
+            raise LoweringError(
+                f"the integer product {op.name!r} differs between torch and the reference; please report this."
+            )
+        products += 1
+    ours, simulated = Reference(program)(image), TorchUpscaler(simulator, program.scale)(image)
+    difference = np.abs(ours.astype(np.int16) - simulated.astype(np.int16))
+    return CheckReport(tuple(found), products, psnr_y(ours, simulated, 0), int(difference.max()))
 
 
-def _inputs_of(simulator: QuantModel, program: Program, image: Codes) -> dict[str, Map]:
-    """What enters every operation with sites in the simulator, as planar maps by the operation's name."""
-    inputs: dict[str, Map] = {}
-    handles = []
-    for op in program.ops:
-        if op.sites:
-
-            def hook(_module: nn.Module, args: tuple[Tensor, ...], op: Op = op) -> None:
-                x = args[0][0].permute(2, 0, 1) if op.kind == "window_block" else args[0][0]
-                inputs[op.name] = np.ascontiguousarray(x.numpy())
-
-            handles.append(simulator.network.get_submodule(op.name).register_forward_pre_hook(hook))
-    try:
-        with torch.inference_mode():
-            simulator(_batch(image))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return inputs
+def check_side(lowered: Lowered, least: int = 24) -> int:
+    """The side of a picture to check on: a multiple of the program's, `least` pixels or more, several windows."""
+    multiple = lowered.program.ops[0].integer("multiple")
+    return -(-least // multiple) * multiple
 
 
-def _batch(image: Codes) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255.0
+def _sites_of(simulator: QuantModel, image: Picture) -> dict[SiteName, _Seen]:
+    """What every activation site of the simulator sees, under the name of each of its readers."""
+
+    def visit(site: SiteInfo, tensor: Tensor) -> _Seen | None:
+        if site.is_weight:
+            return None
+        codes = simulator.quantizer(site.name).codes(tensor)
+        return _Seen(np.ascontiguousarray(tensor.numpy()), codes.to(torch.uint8).cpu().numpy())
+
+    batch = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255.0
+    found = visit_sites(simulator, batch, visit)
+    named = {name_of(site, role): found.get(site.name) for site in simulator.sites.values() for role in site.readers}
+    return {name: one for name, one in named.items() if one is not None}
+
+
+def _moved(seen: _Seen, ops: Sequence[Op], picture: tuple[int, int]) -> _Seen:
+    """What a site sees, moved to where the product reads it."""
+    values, codes = seen.values, seen.codes.astype(np.float32)
+    for op in ops:
+        values, codes = (np.asarray(KERNELS[op.kind](op, [x], Probe(), picture)) for x in (values, codes))
+    return _Seen(values, codes.astype(np.uint8))
+
+
+def _unpadded(op: Op, values: Value, shape: tuple[int, ...]) -> Value:
+    """What an operation reads; a convolution reads the map before padding."""
+    if op.kind == "conv2d":
+        top, left, bottom, right = op.integers("padding")
+        values = values[..., top : values.shape[-2] - bottom, left : values.shape[-1] - right]
+    return np.ascontiguousarray(values.reshape(shape))
 
 
 def _compare(name: SiteName, ours: Codes, theirs: Codes) -> SiteCheck:
-    if ours.shape != theirs.shape:
-        raise LoweringError(f"site {name!r} has shape {ours.shape} in the simulator and {theirs.shape} in the program.")
     difference = np.abs(ours.astype(np.int16) - theirs.astype(np.int16))
     return SiteCheck(name, difference.size, int(np.count_nonzero(difference)), int(difference.max(initial=0)))
 
 
-def _simulated_codes(simulator: QuantModel, program: Program, image: Codes) -> dict[SiteName, Codes]:
-    """Codes of every activation site of the simulator, in the shapes of `intaglio.runtime.reference.probe.Tap`."""
-    blocks = {op.name: op for op in program.ops if op.kind == "window_block"}
+def _product(op: Op, codes: Mapping[SiteName, Codes]) -> Tensor:
+    """The integer product of an operation, formed again by torch in 64-bit integers."""
 
-    def visit(site: SiteInfo, tensor: Tensor) -> Codes | None:
-        if site.is_weight:
-            return None
-        codes = simulator.quantizer(site.name).codes(tensor)
-        owner = next((op for path, op in blocks.items() if site.path.startswith(f"{path}.")), None)
-        return _as_tapped(codes, site, owner).cpu().numpy()
-
-    found = visit_sites(simulator, _batch(image), visit)
-    shared = {site.name: found[site.name] for site in simulator.sites.values()}
-    return {name: codes for name, codes in _with_readers(simulator, shared) if codes is not None}
-
-
-def _with_readers(
-    simulator: QuantModel, codes: dict[SiteName, Codes | None]
-) -> Iterator[tuple[SiteName, Codes | None]]:
-    """A shared quantizer's codes under the name of each of its readers, as the program lists them."""
-    for site in simulator.sites.values():
-        for role in site.readers:
-            part, _, operand = role.rpartition(".")
-            yield (f"{site.path}.{part}:{operand}" if part else f"{site.path}:{operand}"), codes[site.name]
-
-
-def _as_tapped(codes: Tensor, site: SiteInfo, block: Op | None) -> Tensor:
-    if block is None:
-        return codes[0]
-    if site.path.endswith(".scores") and site.role == "b":
-        return codes.transpose(-2, -1)
-    if codes.dim() == 4 and ".mlp." in site.path:
-        shift = block.integer("shift")
-        rolled = codes.roll((-shift, -shift), dims=(1, 2)).float()
-        return split_windows(rolled, block.integer("window")).to(codes.dtype)
-    return codes
-
-
-def _check_products(op: Op, codes: dict[SiteName, Codes], integers: dict[str, np.ndarray]) -> int:
-    """Form every integer product of an operation again, by torch in 64-bit integers, and demand equality; returns
-    their number."""
-    keys = [key for key in integers if key.startswith(f"{op.name}/")]
-    for key in keys:
-        part = key.removeprefix(f"{op.name}/")
-        if not torch.equal(_product(op, part, codes), torch.from_numpy(integers[key]).long()):
-            raise LoweringError(
-                f"the integer product {key!r} differs between torch and the reference; please report this."
-            )
-    return len(keys)
-
-
-def _product(op: Op, part: str, codes: dict[SiteName, Codes]) -> Tensor:
     def activation(role: str) -> Tensor:
         return torch.from_numpy(codes[op.sites[role].name]).long()
 
-    if part == "scores":
-        return activation("scores.a") @ activation("scores.b").transpose(-2, -1)
-    if part == "context":
-        return activation("context.a") @ activation("context.b")
-    weight = torch.from_numpy(op.tensors[f"{part}.codes"]).long()
-    if part == "conv":
-        # Codes are small, so double precision holds every partial sum exactly, and only doubles have a convolution
-        # here.
-        x = activation("conv.input").double()[None]
-        return nn.functional.conv2d(x, weight.double(), stride=op.integer("stride"))[0].long()
-    return activation(f"{part}.input") @ weight.T
+    if op.kind == "matmul":
+        return activation("a") @ activation("b")
+    weight = torch.from_numpy(op.tensors["weight.codes"]).long()
+    if op.kind == "linear":
+        return activation("input") @ weight.T
+    # Codes are small, so double precision holds every partial sum exactly, and only doubles have a convolution here.
+    strides, dilations = op.integers("stride"), op.integers("dilation")
+    x = activation("input").double()
+    return nn.functional.conv2d(x, weight.double(), None, strides, 0, dilations, op.integer("groups")).long()

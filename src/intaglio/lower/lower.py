@@ -4,66 +4,164 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-from intaglio.arch.network import SRNetwork
-from intaglio.errors import LoweringError
-from intaglio.lower.builder import Builder, Remainder, rounded
-from intaglio.lower.edsr import emit_edsr
-from intaglio.lower.msrresnet import emit_msrresnet
-from intaglio.lower.rcan import emit_rcan
-from intaglio.lower.rlfn import emit_rlfn
-from intaglio.lower.srresnet import emit_srresnet
-from intaglio.lower.swinir import emit_swinir
-from intaglio.packed.program import Program
+from intaglio.errors import LoweringError, PackedError
+from intaglio.lower.align import Aligned, SizeError, alignments
+from intaglio.lower.emit import Sites, emit, moved
+from intaglio.lower.padding import padding_of
+from intaglio.lower.translate import translate
+from intaglio.packed.errors import ScaleError, ShapeError
+from intaglio.packed.program import Op, Program
+from intaglio.packed.validate import validate
 from intaglio.quant import QuantModel
 from intaglio.quant.lattice import GridQuantizer
 from intaglio.quant.layers import QuantLayer
+from intaglio.quant.markers import marked, name_of
+from intaglio.quant.policy import SiteInfo
+from intaglio.spec import Grid, SiteName
 
-Emit = Callable[[Builder, Any], None]
-"""Appends all operations of a network; each emitter takes its own architecture."""
 
-LOWERINGS: Mapping[str, Emit] = MappingProxyType(
-    {
-        "SwinIR": emit_swinir,
-        "EDSR": emit_edsr,
-        "RCAN": emit_rcan,
-        "RLFN": emit_rlfn,
-        "MSRResNet": emit_msrresnet,
-        "SRResNet": emit_srresnet,
-    }
-)
-"""The emitter of each architecture by its registry name."""
+class Remainder(StrEnum):
+    """In which precision a program keeps what is not quantized."""
+
+    HALF = "half"
+    SINGLE = "single"
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program and what is to be told of it.
+
+    Attributes:
+        program: the program.
+        moved: for each site that it reads from another place than the model does, what moves the values.
+        note: in what it differs from the network, empty where in nothing.
+    """
+
+    program: Program
+    moved: Mapping[SiteName, tuple[Op, ...]]
+    note: str = ""
 
 
 def lower(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Program:
-    """The integer program of a calibrated model.
+    """The integer program of a calibrated model: `lowered` without what only `check` needs."""
+    return lowered(model, remainder).program
 
+
+def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Lowered:
+    """The integer program of a calibrated model of any network.
+
+    The model is run at three sizes of picture, on tensors without values, and what it does is written down.
     What is not quantized is rounded to half precision, unless `remainder` says single; `simulator` rounds alike, so
-    that the two can be compared site by site.
+    that the two can be compared site by site. Takes seconds.
 
-    Raises: CalibrationError if a site has no quantizer; LoweringError for an architecture, quantizer or layer that
-    the integer engine does not know (remedy: evaluate it in simulation, or add a lowering).
+    Raises: CalibrationError if a site has no quantizer; LoweringError for an operator that programs do not have, a
+    quantizer without a grid for integer products, or a network that no picture size agrees with (remedy: evaluate it in
+    simulation, or leave the layer float).
     """
     model.require_calibrated()
+    return _lowered(simulator(model, remainder), _sites_of(model))
+
+
+def require_lowerable(model: QuantModel) -> Program:
+    """Raises: LoweringError where `lower` would, for a model that need not be calibrated yet; grids are not asked for.
+
+    Returns the program with grids that mean nothing. Takes as long as `lower`: seconds, where a calibration takes
+    minutes or hours.
+    """
+    nothing = Sites(lambda name: (Grid(0.0, 1.0, model.sites[_base(model, name)].bits),), _placeholder_codes(model))
+    return _lowered(model, nothing).program
+
+
+def _lowered(model: QuantModel, sites: Sites) -> Lowered:
     network = model.network
-    if not isinstance(network, SRNetwork) or network.architecture not in LOWERINGS:
-        name = getattr(network, "architecture", type(network).__name__)
-        raise LoweringError(
-            f"{name} has no lowering to the integer engine, only {', '.join(LOWERINGS)}; evaluate it in simulation, or"
-            " write its lowering."
-        )
-    if network.in_channels != 3:
-        raise LoweringError(
-            f"the network takes {network.in_channels} channels; integer programs read RGB pictures, 3 channels."
-        )
-    builder = Builder(remainder)
-    LOWERINGS[network.architecture](builder, network)
-    return builder.finish(network.scale, network.architecture, model.spec.coverage)
+    channels = int(getattr(network, "in_channels", 3))
+    problem: SizeError | None = None
+    for found in alignments(marked(model).network, channels):
+        try:
+            graph, result = translate(found, channels)
+            padding = padding_of(network, channels, found.multiple)
+            ops = emit(graph, result, channels, sites, padding)
+            program = Program(_scale(found), _architecture(network), model.spec.coverage, ops)
+            _require_sound(program)
+        except SizeError as error:
+            problem = error
+        else:
+            return Lowered(program, moved(graph), padding.note)
+    assert problem is not None
+    raise problem
+
+
+def _require_sound(program: Program) -> None:
+    """Raises: SizeError for a program that does not fit pictures of all sizes, LoweringError for one beyond the limits
+    of programs."""
+    try:
+        validate(program)
+    except (ShapeError, ScaleError) as error:
+        raise SizeError(str(error)) from error
+    except PackedError as error:
+        raise LoweringError(f"the program of this network breaks a rule of programs: {error}") from error
+
+
+def _architecture(network: nn.Module) -> str:
+    return str(getattr(network, "architecture", type(network).__name__))
+
+
+def _scale(found: Aligned) -> int:
+    factors = set()
+    for call in found.calls:
+        if found.result in call.outputs:
+            shape = call.shapes[call.outputs.index(found.result)]
+            for (height, width), out_height, out_width in zip(found.sizes, shape[-2], shape[-1], strict=True):
+                factors |= {out_height / height, out_width / width}
+    if len(factors) != 1 or (factor := factors.pop()) != int(factor):
+        raise SizeError("the network's pictures are not a whole number of times as large as those it takes.")
+    return int(factor)
+
+
+def _base(model: QuantModel, name: SiteName) -> SiteName:
+    """The name of the quantizer that stands at a site, which shares it with other readers where `name` is no site."""
+    return name if name in model.sites else _readers(model)[name][0].name
+
+
+def _readers(model: QuantModel) -> dict[SiteName, tuple[SiteInfo, str]]:
+    """Every site as programs name them, with the quantizer's site and the role of the reader."""
+    return {name_of(site, role): (site, role) for site in model.sites.values() for role in site.readers}
+
+
+def _sites_of(model: QuantModel) -> Sites:
+    readers = _readers(model)
+
+    def grids(name: SiteName) -> tuple[Grid, ...]:
+        quantizer = model.quantizer(readers[name][0].name)
+        try:
+            return quantizer.grids()
+        except LoweringError as error:
+            raise LoweringError(f"site {name!r}, a {type(quantizer).__name__}: {error}") from None
+
+    def codes(name: SiteName) -> np.ndarray:
+        site, role = readers[name]
+        return codes_of(model.layer(site), role)
+
+    return Sites(grids, codes)
+
+
+def _placeholder_codes(model: QuantModel) -> Any:
+    readers = _readers(model)
+    return lambda name: np.zeros(model.layer(readers[name][0]).weight_of(readers[name][1]).shape, np.uint8)
+
+
+def codes_of(layer: QuantLayer, role: str) -> np.ndarray:
+    """The codes of a weight site as uint8, in the shape of the weight."""
+    return layer.site(role).codes(layer.weight_of(role)).to(torch.uint8).cpu().numpy()
 
 
 def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> QuantModel:
@@ -79,7 +177,7 @@ def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Quant
     }
     bounds = {id(bound) for name in copied.sites for bound in copied.quantizer(name).parameters()}
     with torch.no_grad():
-        for name, parameter in copied.named_parameters():
+        for name, parameter in copied.network.named_parameters():
             if id(parameter) not in quantized | bounds:
                 parameter.copy_(rounded(parameter, remainder, name))
     for name in (site.name for site in copied.sites.values() if not site.is_weight):
@@ -88,3 +186,19 @@ def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Quant
             if grid.pieces:
                 copied.set_quantizer(name, GridQuantizer(grid))
     return copied
+
+
+def rounded(tensor: Tensor, remainder: Remainder, what: str) -> Tensor:
+    """A float tensor rounded to the precision of the remainder, still in single precision.
+
+    Raises: LoweringError where half precision overflows (remedy: ``remainder='single'``).
+    """
+    single = tensor.detach().float().cpu().contiguous()
+    if remainder is Remainder.SINGLE:
+        return single
+    half = single.half().float()
+    if not torch.isfinite(half).all():
+        raise LoweringError(
+            f"{what!r} holds values that half precision cannot; keep the remainder in single precision."
+        )
+    return half

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from intaglio.quant import products, tracing
 from intaglio.quant.layers import QuantLayer
 from intaglio.quant.model import QuantModel, wrap
 from intaglio.quant.policy import calls_of
-from intaglio.quant.products import Multiply
+from intaglio.quant.products import MATMUL, Multiply
 from intaglio.quant.tracing import PlannedProduct, Trace
 from intaglio.quant.work import LayerWork, measure_work
 from intaglio.spec import QuantSpec
@@ -31,10 +32,13 @@ class QuantProduct(QuantLayer):
 
     def __init__(self) -> None:
         super().__init__(("a", "b"))
+        self.matmul: Callable[..., Tensor] = torch.matmul
+        """What multiplies matrices, as in `QuantMatMul`."""
 
     def forward(self, a: Float[Tensor, ...], b: Float[Tensor, ...], multiply: Multiply) -> Float[Tensor, ...]:
         """``multiply(Q(a), Q(b))``."""
-        return multiply(self.site("a")(a), self.site("b")(b))
+        product = self.matmul if multiply is MATMUL else multiply
+        return product(self.site("a")(a), self.site("b")(b))
 
 
 class FloatProduct(nn.Module):

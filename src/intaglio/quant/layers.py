@@ -5,7 +5,7 @@ No numerics here: a site is a `Quantizer` (see `quantizers.py`), chosen by a met
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -106,6 +106,8 @@ class QuantLinear(QuantLayer):
         self.prefixes = prefixes
         self.weight = layer.weight
         self.bias = layer.bias
+        self.linear: Callable[..., Tensor] = linear
+        """What multiplies; a marked copy has an operator that a tracer sees whole (see `markers.py`)."""
 
     def rows(self, role: str) -> slice:
         """Rows of the stored weight that belong to the part of `role`."""
@@ -124,28 +126,25 @@ class QuantLinear(QuantLayer):
         role = self.next_input()
         inputs = [self.site(f"{prefix}{role}") for prefix in self.prefixes]
         if all(site is inputs[0] for site in inputs):
-            return linear(inputs[0](x), weights[0] if len(weights) == 1 else torch.cat(weights), self.bias)
+            return self.linear(inputs[0](x), weights[0] if len(weights) == 1 else torch.cat(weights), self.bias)
         biases = [None] * len(weights) if self.bias is None else self.bias.chunk(len(weights))
         triples = zip(inputs, weights, biases, strict=True)
-        return torch.cat([linear(site(x), weight, bias) for site, weight, bias in triples], dim=-1)
+        return torch.cat([self.linear(site(x), weight, bias) for site, weight, bias in triples], dim=-1)
 
 
 class QuantConv2d(QuantLayer):
-    """A convolution that pads with zero first and quantizes the padded map (numerics page, section 3).
+    """A convolution that pads first and quantizes the padded map (numerics page, section 3).
 
-    Shapes: x (N, C, H, W). Raises: SpecError for padding modes other than zeros (remedy: leave that layer float).
+    Shapes: x (N, C, H, W). All of torch's ways of padding: with zeros, reflected, replicated, circular; ``"same"``.
     """
 
     def __init__(self, conv: nn.Conv2d, calls: int = 1) -> None:
         super().__init__((*map(input_role, range(calls)), "weight"), calls)
-        if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
-            raise SpecError(
-                f"a convolution pads by {conv.padding_mode!r}/{conv.padding!r}; only numbers of zeros are supported."
-            )
         self.weight = conv.weight
         self.bias = conv.bias
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
-        self.margins = (conv.padding[1], conv.padding[1], conv.padding[0], conv.padding[0])
+        self.margins = tuple(conv._reversed_padding_repeated_twice)
+        self.padding_mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
 
     def weight_of(self, role: str) -> Tensor:
         """The whole weight, shape (out, in / groups, kh, kw)."""
@@ -153,7 +152,7 @@ class QuantConv2d(QuantLayer):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n out h2 w2"]:
         """The convolution of the quantized operands plus the float bias."""
-        padded = pad(x, self.margins) if any(self.margins) else x
+        padded = pad(x, self.margins, self.padding_mode) if any(self.margins) else x
         weight = self.site("weight")(self.weight)
         quantized = self.site(self.next_input())(padded)
         return conv2d(quantized, weight, self.bias, self.stride, 0, self.dilation, self.groups)
@@ -164,8 +163,9 @@ class QuantMatMul(QuantLayer):
 
     def __init__(self) -> None:
         super().__init__(("a", "b"))
+        self.matmul: Callable[..., Tensor] = torch.matmul
+        """What multiplies, as in `QuantLinear`."""
 
     def forward(self, a: Float[Tensor, "... m k"], b: Float[Tensor, "... k n"]) -> Float[Tensor, "... m n"]:
         """``Q(a) @ Q(b)`` over the last two axes."""
-        product: Tensor = self.site("a")(a) @ self.site("b")(b)
-        return product
+        return self.matmul(self.site("a")(a), self.site("b")(b))

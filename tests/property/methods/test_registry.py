@@ -18,7 +18,7 @@ from intaglio.arch.edsr import EDSR, EDSRConfig
 from intaglio.arch.network import SRNetwork
 from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import LoweringError, MethodError
-from intaglio.lower import lower, simulator
+from intaglio.lower import lower, lowered, simulator
 from intaglio.lower.check import check
 from intaglio.methods import METHODS, Quantized, make_method, quantize
 from intaglio.observe import CalibrationSet, visit_sites
@@ -182,9 +182,9 @@ def test_a_program_computes_what_its_simulator_does_or_is_refused(method: str, n
         with pytest.raises(LoweringError, match=r":(input|a)', a DualRegionQuantizer"):
             lower(model)
         return
-    program = lower(model)
-    check(simulator(model), program, calibration().pictures[0]).require()
-    for site in program.sites():
+    found = lowered(model)
+    check(simulator(model), found, calibration().pictures[0]).require()
+    for site in found.program.sites():
         assert all(grid.levels <= 2 ** model.sites[site.name].bits for grid in site.grids), site.name
 
 

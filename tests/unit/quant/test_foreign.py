@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from intaglio.errors import LoweringError, SpecError
-from intaglio.lower import lower
+from intaglio.errors import SpecError
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet, visit_sites
 from intaglio.quant import AffineQuantizer, adopt, wrap, wrap_foreign
@@ -190,14 +189,6 @@ def test_methods_calibrate_and_distil_it(method: str) -> None:
     image = CALIBRATION.patches(1, 16, seed=5)
     assert torch.equal(model(image), again(image))
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
-
-
-def test_packing_asks_for_a_lowering() -> None:
-    model = quantize(
-        adopt(stranger(), EXAMPLE), FULL, make_method("minmax", {"patches": 1, "patch_size": 8}), CALIBRATION
-    )
-    with pytest.raises(LoweringError, match="Stranger has no lowering"):
-        lower(model.model)
 
 
 class Branching(nn.Module):

@@ -1,0 +1,166 @@
+"""What a tensor that does not depend on the picture is: a number, a table of relative positions, a mask of windows.
+
+Nothing is recognised by how it was computed, all by its values at every size that was traced: whoever wrote the
+network, a mask of shifted windows is one if it has its values. Shapes and definitions: numerics page, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intaglio.lower.align import Constant
+from intaglio.lower.graph import Graph, Node
+
+Array = NDArray[np.float32]
+Window = tuple[int, int]
+
+
+def addends(graph: Graph, constant: Constant) -> list[Node] | None:
+    """Nodes whose sum a constant is, position bias before mask; None where it follows from the size in another way."""
+    if constant.fixed:
+        return [_fixed(graph, _array(constant.tensors[0]))]
+    arrays = _lean([_array(x) for x in constant.tensors])
+    if all(x.shape == arrays[0].shape and np.array_equal(x, arrays[0]) for x in arrays):
+        return [_fixed(graph, arrays[0])]
+    ranks = {x.ndim for x in arrays}
+    if ranks == {3}:
+        mask = _mask(graph, arrays)
+        return None if mask is None else [mask]
+    if ranks == {4}:
+        return _bias_and_mask(graph, arrays)
+    return None
+
+
+def _array(tensor: Any) -> Array:
+    return np.asarray(tensor.detach().float().cpu().numpy(), dtype=np.float32)
+
+
+def _lean(arrays: list[Array]) -> list[Array]:
+    """Without axes of length 1 in front, and with axes along which nothing changes shortened to 1."""
+    for axis in range(arrays[0].ndim):
+        firsts = [np.take(x, [0], axis) for x in arrays]
+        if all(bool(np.all(x == first)) for x, first in zip(arrays, firsts, strict=True)):
+            arrays = firsts
+    while arrays[0].ndim and all(x.shape[0] == 1 for x in arrays):
+        arrays = [x.reshape(x.shape[1:]) for x in arrays]
+    return arrays
+
+
+def _fixed(graph: Graph, value: Array) -> Node:
+    while value.ndim and value.shape[0] == 1:
+        value = value.reshape(value.shape[1:])
+    if value.ndim == 3 and value.shape[1] == value.shape[2] >= 4:
+        bias = _position_bias(graph, value)
+        if bias is not None:
+            return bias
+    return graph.constant(value)
+
+
+def _position_bias(graph: Graph, value: Array) -> Node | None:
+    """(heads, tokens, tokens) that depend on the relative position of two tokens of a window alone."""
+    heads, tokens, _ = value.shape
+    for window in _windows(tokens):
+        index = relative_positions(window)
+        table = np.zeros(((2 * window[0] - 1) * (2 * window[1] - 1), heads), np.float32)
+        table[index.ravel()] = value.reshape(heads, -1).T
+        if np.array_equal(table[index].transpose(2, 0, 1), value):
+            return graph.node("position_bias", (), graph.shape(*value.shape), {"window": window}, {"table": table})
+    return None
+
+
+def relative_positions(window: Window) -> NDArray[np.int64]:
+    """For each pair of tokens of a window, the row of the table that holds their relative position.
+
+    >>> relative_positions((1, 2)).tolist()
+    [[1, 0], [2, 1]]
+    """
+    rows, columns = (axis.ravel() for axis in np.meshgrid(*map(np.arange, window), indexing="ij"))
+    down, right = rows[:, None] - rows[None, :], columns[:, None] - columns[None, :]
+    return np.asarray((down + window[0] - 1) * (2 * window[1] - 1) + right + window[1] - 1)
+
+
+def _windows(tokens: int) -> Iterator[Window]:
+    """Heights and widths of windows with so many tokens, squarest first."""
+    sides = [(height, tokens // height) for height in range(1, tokens + 1) if tokens % height == 0]
+    yield from sorted((x for x in sides if max(x) <= 64), key=lambda x: (max(x), x))
+
+
+def _bias_and_mask(graph: Graph, arrays: list[Array]) -> list[Node] | None:
+    """(windows, heads, tokens, tokens): a mask for all heads, or the sum of a position bias and a mask."""
+    if all(x.shape[1] == 1 for x in arrays):
+        mask = _mask(graph, [x[:, 0] for x in arrays])
+        return None if mask is None else [_for_heads(graph, mask)]
+    bias = arrays[0][0]  # the first window is whole: nothing is masked there
+    if not all(np.array_equal(x[0], bias) for x in arrays):
+        return None
+    differences = [x[:, 0] - bias[0] for x in arrays]
+    value = np.float32(np.round(min(float(x.min()) for x in differences)))
+    masks = [np.where(x != 0.0, value, np.float32(0.0)) for x in differences]
+    if not all(np.array_equal(bias + mask[:, None], x) for mask, x in zip(masks, arrays, strict=True)):
+        return None
+    mask = _mask(graph, masks)
+    return None if mask is None else [_fixed(graph, bias), _for_heads(graph, mask)]
+
+
+def _for_heads(graph: Graph, mask: Node) -> Node:
+    return graph.reshape(mask, (mask.shape[0], graph.side(1), *mask.shape[1:]))
+
+
+def _mask(graph: Graph, arrays: list[Array]) -> Node | None:
+    """(windows, tokens, tokens): the mask of shifted windows, where the values are so at every size."""
+    tokens = arrays[0].shape[1]
+    value = min(float(x.min()) for x in arrays)
+    if any(x.shape[1:] != (tokens, tokens) for x in arrays) or value >= 0.0:
+        return None
+    sides = [_map(x.shape[0] * tokens, size) for x, size in zip(arrays, graph.sizes, strict=True)]
+    for window in _windows(tokens):
+        if any(side is None or side[0] % window[0] or side[1] % window[1] for side in sides):
+            continue
+        maps = [side for side in sides if side is not None]
+        shift = _shift(arrays[0], maps[0], window)
+        if all(np.array_equal(shift_mask(*m, window, shift, value), x) for m, x in zip(maps, arrays, strict=True)):
+            attrs = {
+                "window": window, "shift": shift, "value": value,
+                "height": tuple(side[0] for side in maps), "width": tuple(side[1] for side in maps),
+            }  # fmt: skip
+            windows = tuple(len(x) for x in arrays)
+            return graph.node("shift_mask", (), (windows, *graph.shape(tokens, tokens)), attrs)
+    return None
+
+
+def _map(tokens: int, size: tuple[int, int]) -> tuple[int, int] | None:
+    """The sides of a map of so many pixels that has the picture's proportions."""
+    for factor in (1, 2, 4, 8):
+        height, width = size
+        if height * width == tokens * factor * factor and height % factor == 0 and width % factor == 0:
+            return height // factor, width // factor
+        if height * width * factor * factor == tokens:
+            return height * factor, width * factor
+    return None
+
+
+def _shift(mask: Array, size: tuple[int, int], window: Window) -> Window:
+    """The only shift that a mask can have: how many tokens the first one still sees in the last row and column."""
+    across = size[1] // window[1]
+    last_row, last_column = mask[(size[0] // window[0] - 1) * across], mask[across - 1]
+    below, beside = int((last_row[0] == 0.0).sum()), int((last_column[0] == 0.0).sum())
+    return (window[0] - below // window[1], window[1] - beside // window[0])
+
+
+def shift_mask(height: int, width: int, window: Window, shift: Window, value: float) -> Array:
+    """`value` between two tokens of a window that were no neighbours before the map was rolled, else 0.
+
+    Shapes: (windows, tokens, tokens).
+
+    >>> shift_mask(2, 2, (2, 2), (1, 1), -100.0)[0, 0].tolist()
+    [0.0, -100.0, -100.0, -100.0]
+    """
+    rows, columns = np.arange(height) >= height - shift[0], np.arange(width) >= width - shift[1]
+    region = 2 * rows[:, None] + columns[None, :]
+    cut = region.reshape(height // window[0], window[0], width // window[1], window[1]).swapaxes(1, 2)
+    flat = cut.reshape(-1, window[0] * window[1])
+    return np.where(flat[:, :, None] != flat[:, None, :], np.float32(value), np.float32(0.0)).astype(np.float32)
