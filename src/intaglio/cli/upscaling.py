@@ -78,9 +78,9 @@ def _halo(opened: Opened) -> int | None:
     """How far the network looks, where that has a bound."""
     if opened.packed is None:
         return None
-    from intaglio.runtime.reach import reach
+    from intaglio.runtime.receptive_field import receptive_field
 
-    return reach(opened.packed.program)
+    return receptive_field(opened.packed.program)
 
 
 def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[Outcome]:

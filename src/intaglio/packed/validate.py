@@ -60,6 +60,7 @@ def validate(program: Program) -> None:
         check_tensors(op)
         check_sites(op)
         check_agreement(op)
+    check_grids(program)
     check_endpoints(program)
     check_flow(program)
     check_names(program)
@@ -94,7 +95,7 @@ def check_site_roles(op: Op) -> None:
 
 
 def check_sites(op: Op) -> None:
-    """Check that each site has as many sound grids as its tensor asks for. Roles and tensors must have been checked."""
+    """Check that each site has as many grids as its tensor asks for. Roles and tensors must have been checked."""
     weights = {weight_site(role): op.tensors[role] for role in op.tensors if is_codes(role)}
     for role, site in op.sites.items():
         most = len(weights[role]) if role in weights else 1
@@ -102,8 +103,6 @@ def check_sites(op: Op) -> None:
             raise GridError(
                 f"site {site.name!r} has {len(site.grids)} grids; calibrate it per tensor or per output channel."
             )
-    if op.sites:
-        _check_grids(op)
     for role, codes in weights.items():
         terms = math.prod(codes.shape[1:])
         if terms * op.sites["input"].grid.top * op.sites[role].grids[0].top >= INT32_TERMS:
@@ -112,14 +111,15 @@ def check_sites(op: Op) -> None:
             )
 
 
-def _check_grids(op: Op) -> None:
-    grids = [(site, grid) for site in op.sites.values() for grid in site.grids]
+def check_grids(program: Program) -> None:
+    """Check that every grid spans a range in single precision, and that the codes of a site have one width."""
+    grids = [(site, grid) for site in program.sites() for grid in site.grids]
     for site, grid in grids:
         if grid.bits != site.bits or not MIN_BITS <= grid.bits <= MAX_BITS:
             raise BitWidthError(
                 f"site {site.name!r} has codes of {grid.bits} bits; one width of {MIN_BITS} to {MAX_BITS} is expected."
             )
-    # All of an operation at once: one by one, a model with some hundreds of sites would spend 10 ms here.
+    # All at once: one by one, a model with some hundreds of sites would spend 10 ms here.
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         columns = np.array([(grid.lower, grid.step, grid.top) for _, grid in grids], np.float32).reshape(-1, 3)
         lower, step, top = columns.T

@@ -11,6 +11,8 @@ from intaglio.packed.program import Op
 
 def broadcast_shapes(op: Op, shapes: Shapes, parts: Sequence[Shape]) -> Shape:
     """The shape that `parts` have together, aligned at the last axis; lengths of 1 stretch. Raises: ShapeError."""
+    if len(set(parts)) == 1:
+        return parts[0]
     rank = max(len(part) for part in parts)
     padded = [(1,) * (rank - len(part)) + part for part in parts]
     out = tuple(max(lengths) for lengths in zip(*padded, strict=True))
