@@ -23,26 +23,25 @@ def convolution(inputs: int, outputs: int, kernel: int, bits: int | None) -> Op:
     rng = np.random.default_rng(0)
     size = (outputs, inputs, kernel, kernel)
     attrs = {
-        "in": inputs,
-        "out": outputs,
-        "kernel": kernel,
-        "stride": 1,
-        "pad": kernel // 2,
-        "act": "none",
-        "slope": 0.0,
+        "stride": (1, 1),
+        "padding": (kernel // 2,) * 4,
+        "dilation": (1, 1),
+        "groups": 1,
+        "pad_mode": "zeros",
     }
     tensors = {"bias": np.zeros(outputs, dtype=np.float32)}
     if bits is None:
         return Op("conv2d", "conv", ("x",), "y", attrs, tensors | {"weight": rng.normal(size=size).astype(np.float32)})
     grid = Grid(-2.0, float(np.float32(4.0 / (2**bits - 1))), bits)
-    sites = {"conv.input": Site("conv:input", (grid,)), "conv.weight": Site("conv:weight", (grid,))}
+    sites = {"input": Site("conv:input", (grid,)), "weight": Site("conv:weight", (grid,))}
     codes = rng.integers(0, grid.levels, size, dtype=np.uint8)
-    return Op("conv2d", "conv", ("x",), "y", attrs, tensors | {"conv.codes": codes}, sites)
+    return Op("conv2d", "conv", ("x",), "y", attrs, tensors | {"weight.codes": codes}, sites)
 
 
 def seconds(op: Op, isas: list[str], size: int, threads: int, rounds: int) -> dict[str, float]:
     """The fastest run on each instruction set: `rounds` turns of five runs."""
-    x = np.random.default_rng(1).normal(size=(int(op.attrs["in"]), size, size)).astype(np.float32)
+    channels = next(tensor.shape[1] for role, tensor in op.tensors.items() if role.startswith("weight"))
+    x = np.random.default_rng(1).normal(size=(1, channels, size, size)).astype(np.float32)
     turns = [
         {isa: run_operation(op, [x], isa=isa, threads=threads, repeats=5).seconds for isa in isas}
         for _ in range(rounds)
