@@ -99,13 +99,15 @@ class QuantLinear(QuantLayer):
     weight is sliced by rows, which is right for any number of inputs.
     """
 
+    bias: nn.Parameter | None
+
     def __init__(self, layer: nn.Linear, parts: tuple[str, ...] = (), calls: int = 1) -> None:
         prefixes = tuple(f"{part}." for part in parts) or ("",)
         own = (*map(input_role, range(calls)), "weight")
         super().__init__(tuple(f"{prefix}{role}" for prefix in prefixes for role in own), calls)
         self.prefixes = prefixes
         self.weight = layer.weight
-        self.bias = layer.bias
+        self.register_parameter("bias", layer.bias)  # None too, so that an edit can give one
 
     def rows(self, role: str) -> slice:
         """Rows of the stored weight that belong to the part of `role`."""
@@ -136,6 +138,8 @@ class QuantConv2d(QuantLayer):
     Shapes: x (N, C, H, W). Raises: SpecError for padding modes other than zeros (remedy: leave that layer float).
     """
 
+    bias: nn.Parameter | None
+
     def __init__(self, conv: nn.Conv2d, calls: int = 1) -> None:
         super().__init__((*map(input_role, range(calls)), "weight"), calls)
         if conv.padding_mode != "zeros" or isinstance(conv.padding, str):
@@ -143,7 +147,8 @@ class QuantConv2d(QuantLayer):
                 f"a convolution pads by {conv.padding_mode!r}/{conv.padding!r}; only numbers of zeros are supported."
             )
         self.weight = conv.weight
-        self.bias = conv.bias
+        assert conv.bias is None or isinstance(conv.bias, nn.Parameter)
+        self.register_parameter("bias", conv.bias)
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.margins = (conv.padding[1], conv.padding[1], conv.padding[0], conv.padding[0])
 
