@@ -168,18 +168,25 @@ def _check(model: QuantModel, recipe: Recipe, found: Lowered, progress: Progress
 def save(quantization: Quantization, path: PathLike, *, source_sha256: str = "") -> int:
     """Write the packed file, whole or not at all; returns its size in bytes.
 
-    `source_sha256` is the hash of the float checkpoint, for the file's provenance.
-    Raises: LoweringError if there is no program; OutputError, PackedError.
+    `source_sha256` is the hash of the float checkpoint, for the file's provenance. The file also says what stayed float
+    although the coverage names its kind, and why. Raises: LoweringError without a program; OutputError, PackedError.
     """
     program, calibration = quantization.require_program(), quantization.calibration
     header = Header(
-        recipe=quantization.recipe.resolved(),
+        recipe={**quantization.recipe.resolved(), **left_float(quantization.model)},
         calibration=Calibration(calibration.name, calibration.content_hash, len(calibration.pictures)),
         protocol=PROTOCOL,
         provenance=Provenance(source_sha256, VERSION, datetime.now(UTC).date().isoformat()),
     )
     packed_format.save(program, path, header)
     return Path(path).stat().st_size
+
+
+def left_float(model: QuantModel) -> dict[str, dict[str, str]]:
+    """What stays float although the coverage names its kind, as ``{"left_float": {path: reason}}``; empty if nothing
+    does."""
+    found = {one.path: one.reason.value for one in model.left_float}
+    return {"left_float": found} if found else {}
 
 
 def float32_bytes(network: SRNetwork) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intaglio.app.calibrating import calibration_set
-from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, quantize, save
+from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
@@ -59,7 +59,7 @@ def _figures(network: SRNetwork, made: Quantization, size: int) -> dict[str, Any
     return {
         "architecture": network.architecture,
         "scale": network.scale,
-        "recipe": made.recipe.resolved(),
+        "recipe": made.recipe.resolved() | left_float(made.model),
         "calibration": {
             "name": calibration.name,
             "sha256": calibration.content_hash,
@@ -93,6 +93,8 @@ def _tell(figures: Mapping[str, Any]) -> None:
         f"{recipe['method']}, coverage {recipe['coverage']}: {figures['sites']} sites in "
         f"{duration_text(figures['seconds'])}, calibrated on {figures['calibration']['name']}"
     )
+    if left := recipe.get("left_float"):
+        say(f"{len(left)} layers stay float: {', '.join(sorted(set(left.values())))}")
     if "loss_last" in figures["figures"]:
         first, last, steps = (figures["figures"][name] for name in ("loss_first", "loss_last", "iterations"))
         say(f"distillation: {steps:.0f} iterations, loss {first:.5f} to {last:.5f}")

@@ -47,7 +47,8 @@ class DepthName(StrEnum):
 def upscale(
     model: Annotated[str, typer.Argument(help="Packed model (no torch needed), float checkpoint, or 'bicubic'.")],
     pictures: Annotated[
-        list[str], typer.Argument(help="Pictures, folders (with all below them) or patterns such as 'scans/*.tif'.")
+        list[str],
+        typer.Argument(help="Pictures, folders (with all below), patterns ('scans/*.tif'), or a film."),
     ],
     output: Annotated[
         Path | None,
@@ -67,6 +68,9 @@ def upscale(
     ] = None,
     quality: Annotated[int | None, typer.Option(help="1-100, for JPEG, WebP, AVIF, JXL.", show_default=False)] = None,
     depth: Annotated[DepthName | None, typer.Option(help="Bits per sample; default the input's.")] = None,
+    frames: Annotated[
+        str | None, typer.Option(metavar="FIRST:END", help="Of a film: frames from FIRST up to END, counted from 0.")
+    ] = None,
     existing: Annotated[ExistingName, typer.Option(help="Where a result is there already.")] = ExistingName.SKIP,
     workers: Annotated[int, typer.Option(min=0, help="Threads that read and write while the network computes.")] = 2,
     max_pixels: Annotated[
@@ -83,7 +87,7 @@ def upscale(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Enlarge pictures: any mode and depth, what came along is kept; a bad file is told and the rest goes on.
+    """Enlarge pictures and films: any mode and depth, what came along is kept; a bad file is told, the rest goes on.
 
     Example: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png -o large.png
     """
@@ -92,7 +96,7 @@ def upscale(
     words = Words(
         tuple(pictures), output, scale, size, max_side, alpha.value, format, quality,
         None if depth is None else int(depth.value), existing.value, workers,
-        None if max_pixels is None else int(max_pixels * 1e6),
+        None if max_pixels is None else int(max_pixels * 1e6), frames,
     )  # fmt: skip
     limit = None if memory is None else memory << 20
     run_upscale(model, words, backend=backend.value, threads=threads, memory=limit, json=json)

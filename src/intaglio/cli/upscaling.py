@@ -18,7 +18,7 @@ from intaglio.cli.progress import shown_progress
 from intaglio.errors import ImageError
 from intaglio.images.batch import Existing, Outcome, Settings, Status, run_batch
 from intaglio.images.enlarging import AlphaWay
-from intaglio.images.files import MAX_PIXELS
+from intaglio.images.files import FILM_SUFFIXES, MAX_PIXELS
 from intaglio.images.naming import Job, plan, suffix_of, tag_of
 from intaglio.images.sizing import Size, parse_box
 from intaglio.progress import Silent
@@ -44,6 +44,7 @@ class Words:
     existing: str = "skip"
     workers: int = 2
     max_pixels: int | None = None
+    frames: str | None = None
 
     @property
     def factor(self) -> Fraction | None:
@@ -67,6 +68,11 @@ def run_upscale(
         size, AlphaWay(words.alpha), words.quality, words.bits, Existing(words.existing),
         words.max_pixels or MAX_PIXELS, words.workers, _halo(opened),
     )  # fmt: skip
+    if len(words.pictures) == 1 and Path(words.pictures[0]).suffix.lower() in FILM_SUFFIXES:
+        from intaglio.cli.filming import run_film
+
+        run_film(opened, words, size, json)
+        return
     suffix = suffix_of(words.format) if words.format else None
     jobs = plan(words.pictures, words.output, tag_of(size, opened.upscaler.scale), suffix)
     require_place(json, *([jobs[0].target] if len(jobs) == 1 and words.output is None else []))

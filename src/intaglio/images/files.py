@@ -35,6 +35,9 @@ FORMAT_OF_SUFFIX = {
 }
 """The format that an ending stands for, when a picture is written."""
 
+FILM_SUFFIXES = (".mkv", ".mp4", ".mov", ".m4v", ".webm", ".avi")
+"""Endings of films that are read and written."""
+
 _TIFF_BITS_PER_SAMPLE = 258
 _PNG_BIT_DEPTH_OFFSET = 24  # signature, chunk length, "IHDR", width, height come before it
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from intaglio.methods.base import Job, Step
 from intaglio.methods.require import Require
@@ -67,22 +67,32 @@ class NoisyQuant:
         return (Require(norms=True), *fit, AddNoise(self.patches, self.patch_size), *fit)
 
 
-def norm_readers(network: nn.Module) -> dict[str, str]:
-    """Paths of layers that alone read a LayerNorm's output, with the path of that LayerNorm."""
-    return {reader: norm for norm, reader in network.norm_readers()}  # type: ignore[operator]
+@dataclass(frozen=True)
+class NormInput:
+    """What the layers at `readers`, and nothing else, read of the LayerNorm at `norm`: rows of channels, and the first
+    input site that sees them."""
+
+    norm: str
+    readers: tuple[str, ...]
+    site: SiteInfo
+    rows: Float[Tensor, "rows k"]
 
 
-def norm_inputs(job: Job, patches: Float[Tensor, "n c h w"]) -> dict[str, tuple[SiteInfo, Float[Tensor, "rows k"]]]:
-    """What each layer behind a LayerNorm reads, rows of channels, with the first of its input sites."""
-    readers = norm_readers(job.model.network)
-    found: dict[str, tuple[SiteInfo, Tensor]] = {}
+def norm_inputs(job: Job, patches: Float[Tensor, "n c h w"]) -> tuple[NormInput, ...]:
+    """What is read behind each LayerNorm whose readers have sites."""
+    readers: dict[str, list[str]] = {}
+    for norm, reader in job.model.network.norm_readers():  # type: ignore[operator]
+        readers.setdefault(norm, []).append(reader)
+    norm_of = {path: norm for norm, paths in readers.items() for path in paths}
+    found: dict[str, NormInput] = {}
 
     def visit(site: SiteInfo, tensor: Tensor) -> None:
-        if not site.is_weight and site.path in readers and site.path not in found:
-            found[site.path] = (site, tensor.flatten(0, -2).clone())
+        norm = None if site.is_weight else norm_of.get(site.path)
+        if norm is not None and norm not in found:
+            found[norm] = NormInput(norm, tuple(readers[norm]), site, tensor.flatten(0, -2).clone())
 
     visit_sites(job.model, patches, visit)
-    return found
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)
@@ -101,15 +111,18 @@ class EqualiseNorms:
         """Edit LayerNorms and the layers behind them; adds the figure ``norms``."""
         search = TwoSidedMse(self.candidates)
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
-        found, readers = norm_inputs(job, patches), norm_readers(job.model.network)
-        for path, (site, rows) in found.items():
-            bounds = [search(channel.numpy(), site.bits) for channel in rows.float().T.contiguous()]
-            lower, upper = (torch.tensor([getattr(one, end) for one in bounds]).double() for end in ("lower", "upper"))
-            step = (upper - lower) / ((1 << site.bits) - 1)
+        found = norm_inputs(job, patches)
+        for one in found:
+            bounds = [search(channel.numpy(), one.site.bits) for channel in one.rows.float().T.contiguous()]
+            lower, upper = (
+                torch.tensor([getattr(pair, end) for pair in bounds]).double() for end in ("lower", "upper")
+            )
+            step = (upper - lower) / ((1 << one.site.bits) - 1)
             # A channel that hardly varies would be blown up by its share of the mean.
             step = step.clamp(min=1e-3 * step.mean().item())
             zero = -lower / step
-            fold_into_norm(job.model, readers[path], path, shift=step * (zero - zero.mean()), scale=step / step.mean())
+            shift, scale = step * (zero - zero.mean()), step / step.mean()
+            fold_into_norm(job.model, one.norm, one.readers, shift=shift, scale=scale)
         job.figures["norms"] = float(len(found))
 
 
@@ -123,9 +136,10 @@ class AddNoise:
     def __call__(self, job: Job) -> None:
         """Edit LayerNorms and the layers behind them; adds the figure ``noisy``, how many took any noise."""
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
-        readers, generator = norm_readers(job.model.network), torch.Generator().manual_seed(job.seed + NOISE_SEED)
+        generator = torch.Generator().manual_seed(job.seed + NOISE_SEED)
         affine, noisy = job.model.affine(), 0
-        for path, (site, rows) in norm_inputs(job, patches).items():
+        for one in norm_inputs(job, patches):
+            site, rows = one.site, one.rows
             draw = 2.0 * torch.rand(rows.shape[1], generator=generator) - 1.0
             grid = affine[site.name].grids()[0]
             lower, upper = torch.tensor(grid.lower), torch.tensor(grid.upper)
@@ -136,5 +150,6 @@ class AddNoise:
             ]
             best = noises[errors.index(min(errors))]
             noisy += bool(best.any())
-            fold_into_norm(job.model, readers[path], path, shift=best.double(), scale=torch.ones_like(best).double())
+            scale = torch.ones_like(best).double()
+            fold_into_norm(job.model, one.norm, one.readers, shift=best.double(), scale=scale)
         job.figures["noisy"] = float(noisy)

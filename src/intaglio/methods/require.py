@@ -39,10 +39,11 @@ class Require:
             )
         if self.taps:
             feature_taps_of(network)
-        if self.norms and not callable(getattr(network, "norm_readers", None)):
+        readers_of = getattr(network, "norm_readers", None)
+        if self.norms and not (callable(readers_of) and readers_of()):
             raise MethodError(
-                f"{type(network).__name__} names no LayerNorm whose output this method could change; choose 'dobi', or"
-                " add a method `norm_readers()` to the network."
+                f"{type(network).__name__} has no LayerNorm that linear layers alone read, whose output this method"
+                " could change; choose 'mse', or add a method `norm_readers()` to the network."
             )
         if self.one_sided and not any(site.shape is Shape.ONE_SIDED for site in job.model.sites.values()):
             raise MethodError(

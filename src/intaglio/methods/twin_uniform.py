@@ -61,6 +61,7 @@ class TwinGrids:
 def fit_twin(values: Distribution, bits: int, candidates: int) -> Grid | None:
     """The twin uniform grid of least squared error; None where no value is positive.
 
+    >>> from intaglio.observe.distribution import Sample
     >>> fit_twin(Sample(np.array([0.0, 0.01, 0.02, 0.9], dtype=np.float32)), bits=2, candidates=10).pieces
     (Piece(stride=1, steps=2), Piece(stride=128, steps=1))
     """

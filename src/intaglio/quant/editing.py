@@ -5,6 +5,8 @@ The teacher is never touched: `wrap` copied the network. What to write is decide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor, nn
@@ -36,28 +38,37 @@ def edit_weight(
     bias[rows] += bias_shift.to(bias.dtype)
 
 
-def _bias_of(layer: QuantLinear | QuantConv2d) -> Tensor:
+def _bias_of(layer: QuantLinear | QuantConv2d | nn.Linear) -> Tensor:
     """The bias of a layer, which gets one of zeros if it has none."""
     if layer.bias is None:
-        layer.bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
+        bias = nn.Parameter(layer.weight.new_zeros(layer.weight.shape[0]), requires_grad=False)
+        layer.register_parameter("bias", bias)
+    assert layer.bias is not None
     return layer.bias
 
 
-@torch.no_grad()
 def fold_into_norm(
-    model: QuantModel, norm: str, reader: str, *, shift: Float64[Tensor, " k"], scale: Float64[Tensor, " k"]
+    model: QuantModel, norm: str, readers: Sequence[str], *, shift: Float64[Tensor, " k"], scale: Float64[Tensor, " k"]
 ) -> None:
-    """Let the LayerNorm at path `norm` give ``(x + shift) / scale`` and the linear layer at `reader` undo it.
+    """Let the LayerNorm at path `norm` give ``(x + shift) / scale`` and the linear layers at `readers` undo it.
 
     The network computes what it did, to rounding, if nothing else reads the LayerNorm. `scale` is positive. A layer
     without a bias gets one.
     """
-    source, layer = model.network.get_submodule(norm), model.network.get_submodule(reader)
-    assert isinstance(source, nn.LayerNorm)
-    assert isinstance(layer, QuantLinear)
-    weight = layer.weight.double()
-    source.bias.copy_((source.bias.double() + shift) / scale)
-    source.weight.copy_(source.weight.double() / scale)
-    bias = _bias_of(layer)
-    bias.copy_(bias.double() - weight @ shift)
-    layer.weight.copy_(weight * scale)
+    layers = [model.network.get_submodule(path) for path in readers]
+    shift_and_scale(model.network.get_submodule(norm), layers, shift, scale)
+
+
+@torch.no_grad()
+def shift_and_scale(
+    norm: nn.Module, readers: Sequence[nn.Module], shift: Float64[Tensor, " k"], scale: Float64[Tensor, " k"]
+) -> None:
+    """`fold_into_norm` on modules, quantized linears or float ones."""
+    assert isinstance(norm, nn.LayerNorm)
+    norm.bias.copy_((norm.bias.double() + shift) / scale)
+    norm.weight.copy_(norm.weight.double() / scale)
+    for layer in readers:
+        assert isinstance(layer, (QuantLinear, nn.Linear))
+        weight, bias = layer.weight.double(), _bias_of(layer)
+        bias.copy_(bias.double() - weight @ shift)
+        layer.weight.copy_(weight * scale)

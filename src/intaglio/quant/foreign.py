@@ -15,9 +15,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.errors import SpecError
-from intaglio.quant import products, tracing
+from intaglio.quant import norms, products, tracing
 from intaglio.quant.layers import QuantLayer
 from intaglio.quant.model import QuantModel, wrap
+from intaglio.quant.parts import fused_parts
 from intaglio.quant.policy import calls_of
 from intaglio.quant.products import MATMUL, Multiply
 from intaglio.quant.tracing import PlannedProduct, Trace
@@ -74,6 +75,8 @@ class ForeignNetwork(nn.Module):
         self._taps = taps
         self._left_float = left_float
         self._work: dict[str, LayerWork] = {}
+        self._example: Tensor | None = None
+        self._norm_readers: tuple[tuple[str, str], ...] | None = None
         self._repeated = tuple(path for path, module in network.named_modules() if calls_of(module) > 1)
         self._ends = (trace.convolutions[0], trace.convolutions[-1]) if trace.convolutions else ()
         for planned in trace.products:
@@ -111,6 +114,16 @@ class ForeignNetwork(nn.Module):
     def work(self) -> Mapping[str, LayerWork]:
         """What each layer and product does on the example: the coverage leaves float what does next to nothing."""
         return MappingProxyType(self._work)
+
+    def norm_readers(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a LayerNorm and a linear that reads it, where such linears alone do; found by trying, once.
+
+        The first call must come while no site is set.
+        """
+        if self._norm_readers is None:
+            assert self._example is not None, "`adopt` keeps the example"
+            self._norm_readers = norms.norm_readers(self, self._example)
+        return self._norm_readers
 
     def left_float(self) -> frozenset[str]:
         """Layers that are not quantized, by request or because no pass ever calls them."""
@@ -152,6 +165,7 @@ def adopt(
     *,
     taps: Sequence[str] | None = None,
     left_float: Iterable[str] = (),
+    parts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> ForeignNetwork:
     """A float copy of any SR network in the form that `wrap` and `intaglio.methods.quantize` understand.
 
@@ -161,6 +175,9 @@ def adopt(
     first; by default the members of the container that holds most parameters. `left_float` names layers that must
     not be quantized, by path or by pattern (``"*.up.*"``). A layer that is called several times in a pass has an input
     site for each call and one for its weight.
+
+    A linear whose outputs go to products in thirds (q, k and v) or halves becomes as many layers with sites of their
+    own, as in 2DQuant; `parts` names those of a linear by its path, an empty tuple leaving it whole.
 
     Raises: SpecError for a network that returns no picture, or a pattern that matches no layer.
     """
@@ -173,8 +190,11 @@ def adopt(
         layers[path].calls = found.calls[path]  # type: ignore[assignment]
     for path, roles in found.one_sided.items():
         layers[path].one_sided = roles  # type: ignore[assignment]
+    for path, names in {**fused_parts(copied, example), **(parts or {})}.items():
+        layers[path].parts = names  # type: ignore[assignment]
     chosen = _default_taps(copied, found) if taps is None else tuple(taps)
     adopted = ForeignNetwork(copied, found, chosen, asked | idle)
+    adopted._example = example.detach().clone()
     adopted._work.update(measure_work(adopted, example))
     return adopted
 

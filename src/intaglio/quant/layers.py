@@ -99,13 +99,15 @@ class QuantLinear(QuantLayer):
     weight is sliced by rows, which is right for any number of inputs.
     """
 
+    bias: nn.Parameter | None
+
     def __init__(self, layer: nn.Linear, parts: tuple[str, ...] = (), calls: int = 1) -> None:
         prefixes = tuple(f"{part}." for part in parts) or ("",)
         own = (*map(input_role, range(calls)), "weight")
         super().__init__(tuple(f"{prefix}{role}" for prefix in prefixes for role in own), calls)
         self.prefixes = prefixes
         self.weight = layer.weight
-        self.bias = layer.bias
+        self.register_parameter("bias", layer.bias)  # None too, so that an edit can give one
         self.linear: Callable[..., Tensor] = linear
         """What multiplies; a marked copy has an operator that a tracer sees whole (see `markers.py`)."""
 
@@ -138,10 +140,13 @@ class QuantConv2d(QuantLayer):
     Shapes: x (N, C, H, W). All of torch's ways of padding: with zeros, reflected, replicated, circular; ``"same"``.
     """
 
+    bias: nn.Parameter | None
+
     def __init__(self, conv: nn.Conv2d, calls: int = 1) -> None:
         super().__init__((*map(input_role, range(calls)), "weight"), calls)
         self.weight = conv.weight
-        self.bias = conv.bias
+        assert conv.bias is None or isinstance(conv.bias, nn.Parameter)
+        self.register_parameter("bias", conv.bias)
         self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
         self.margins = tuple(conv._reversed_padding_repeated_twice)
         self.padding_mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from intaglio._system import peak_memory
-from intaglio.app.quantizing import Recipe, quantize, save
+from intaglio.app.quantizing import Recipe, left_float, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.errors import CheckpointError, EngineError
 from intaglio.evaluate import BicubicUpscaler, Evaluation, Record, Upscaler, evaluate, load_dataset
@@ -83,7 +83,7 @@ def _quantized(cell: Cell, network: SRNetwork, folder: Path, threads: int, progr
     # Of a resumed run the time is that of its last part only: no basis for estimates, and no figure to publish.
     # Workers share the machine, so that only the time on processors can be compared between cells.
     spent = {"quantize_seconds": made.seconds, "quantize_cpu_seconds": time.process_time() - started}
-    figures = {**made.figures, **({"resumed": True} if resumed else spent)}
+    figures = {**made.figures, **left_float(made.model), **({"resumed": True} if resumed else spent)}
     if made.program is None:
         return _simulated(made.model, network.scale, recipe, None, figures | {"simulated_because": made.obstacle})
     packed = folder / "model.intaglio"

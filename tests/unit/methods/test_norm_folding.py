@@ -32,7 +32,7 @@ def swinir() -> QuantModel:
 
 def inputs(job: Job) -> dict[str, Tensor]:
     found = norm_inputs(job, CALIBRATION.patches(2, 16, seed=0))
-    return {path: rows for path, (_, rows) in found.items()}
+    return {one.norm: one.rows for one in found}
 
 
 def biases(model: QuantModel) -> list[Tensor]:
@@ -47,7 +47,7 @@ def test_folding_is_undone_behind_the_norm() -> None:
         width = model.network.get_submodule(norm).weight.numel()
         generator = torch.Generator().manual_seed(width)
         shift, scale = torch.randn(width, generator=generator), 0.5 + torch.rand(width, generator=generator)
-        fold_into_norm(model, norm, reader, shift=shift.double(), scale=scale.double())
+        fold_into_norm(model, norm, [reader], shift=shift.double(), scale=scale.double())
     # Two roundings of each weight and bias: far below what any quantizer does.
     assert torch.allclose(model(x), before, atol=1e-4)
 

@@ -162,7 +162,7 @@ def test_ends_keep_eight_bits_and_idle_layers_stay_float() -> None:
     assert adopted.scale == 2
     sites = wrap_foreign(stranger(), FULL, EXAMPLE).sites
     assert {sites[name].bits for name in ("network.head:weight", "network.tail.0:input")} == {8}
-    assert {sites[name].bits for name in ("network.blocks.0.qkv:weight", "products.blocks.1.matmul0:b")} == {4}
+    assert {sites[name].bits for name in ("network.blocks.0.qkv.q:weight", "products.blocks.1.matmul0:b")} == {4}
     assert not any("idle" in name for name in sites)
 
 
