@@ -13,7 +13,7 @@ class UnreadableError(PackedError):
 
 
 class NotSafetensorsError(PackedError):
-    """The bytes are no safetensors container. Remedy: give a file written by ``intaglio pack``."""
+    """The bytes are no safetensors container. Remedy: give a file written by ``intaglio quantize``."""
 
 
 class TruncatedError(PackedError):

@@ -144,7 +144,9 @@ def decode(container: Container) -> PackedModel:
 
 def _document(container: Container) -> dict[str, Any]:
     if KEY not in container.metadata:
-        raise NotIntaglioError("the file holds tensors but no program; pack the checkpoint with `intaglio pack` first.")
+        raise NotIntaglioError(
+            "the file is a checkpoint: it holds tensors but no program; `intaglio quantize` makes a packed model of it."
+        )
     try:
         document = parse_json(container.metadata[KEY])
     except ValueError as error:
