@@ -134,7 +134,7 @@ def _enlarged(
     """One plane (repeated, then averaged) or three, through `steps` passes and to the target's size."""
     count = len(planes)
     for _ in range(steps):
-        three = np.ascontiguousarray(np.broadcast_to(np.clip(planes, 0, 1), (3, *planes.shape[1:])))
+        three = np.clip(planes, 0, 1).repeat(3 // count, axis=0)
         planes = network.planes(three)
         if count == 1:
             # The mean in double precision: three equal planes must give that plane again.
