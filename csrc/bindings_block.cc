@@ -18,8 +18,7 @@ BlockBench::BlockBench(const OpSpec& spec, const std::string& isa, const MapArra
   values.assign(static_cast<size_t>(map.shape.c * map.plane), 0.0f);
   map.data = values.data();
   load(array);
-  scratch.reset(static_cast<std::byte*>(std::aligned_alloc(64, block.workspace(operands).per_thread)));
-  if (!scratch) throw std::bad_alloc();
+  scratch.resize(block.workspace(operands).per_thread);
 }
 
 void BlockBench::load(const MapArray& array) {
@@ -36,12 +35,12 @@ nb::object time_block(const OpSpec& spec, const std::string& isa, const MapArray
   for (int i = 0; i < repeats; ++i) {
     bench.load(array);
     auto start = Clock::now();
-    bench.block.run_windows(bench.map, 0, windows, bench.scratch.get(), nullptr);
+    bench.block.run_windows(bench.map, 0, windows, bench.scratch.data(), nullptr);
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
     bench.load(array);
     PhaseTicks ticks;
     start = Clock::now();
-    bench.block.run_windows(bench.map, 0, windows, bench.scratch.get(), &ticks);
+    bench.block.run_windows(bench.map, 0, windows, bench.scratch.data(), &ticks);
     const double watched = std::chrono::duration<double>(Clock::now() - start).count();
     if (watched < best_watched) best_watched = watched, phases = ticks;
   }

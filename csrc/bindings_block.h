@@ -4,12 +4,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/spec.h"
+#include "ops/aligned.h"
 #include "ops/window_block.h"
 
 namespace intaglio {
@@ -21,7 +20,7 @@ struct BlockBench {
   WindowBlock block;
   Map map;
   std::vector<float> values;
-  std::unique_ptr<std::byte, decltype(&std::free)> scratch{nullptr, &std::free};
+  AlignedVector<std::byte> scratch;
 
   BlockBench(const OpSpec& spec, const std::string& isa, const MapArray& array);
   void load(const MapArray& array);

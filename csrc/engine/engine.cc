@@ -53,14 +53,14 @@ struct Engine::Plan {
 // table of them holds.
 struct Engine::Arena {
   explicit Arena(size_t size) : bytes(size), data(allocate(size)) {}
-  ~Arena() { std::free(data); }
+  ~Arena() { ::operator delete(data, std::align_val_t{unit_of(bytes)}); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
+  static constexpr size_t page = size_t{2} << 20;
+  static size_t unit_of(size_t size) { return size >= 2 * page ? page : alignment; }
   static std::byte* allocate(size_t size) {
-    constexpr size_t page = size_t{2} << 20;
-    const size_t unit = size >= 2 * page ? page : alignment;
-    void* data = std::aligned_alloc(unit, (size + unit - 1) / unit * unit);
-    if (!data) throw std::bad_alloc();
+    const size_t unit = unit_of(size);
+    void* data = ::operator new((size + unit - 1) / unit * unit, std::align_val_t{unit});
 #if defined(__linux__)
     if (unit == page) madvise(data, size, MADV_HUGEPAGE);  // a wish: refusal is no error
 #endif

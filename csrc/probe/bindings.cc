@@ -34,7 +34,7 @@ nb::object trace_block(const OpSpec& spec, const std::string& isa, const MapArra
   for (size_t width : sum_width) sums.emplace_back(windows * tokens * width);
   for (size_t i = 0; i < codes.size(); ++i) trace.codes[i] = codes[i].data();
   for (size_t i = 0; i < sums.size(); ++i) trace.sums[i] = sums[i].data();
-  WindowBlockArgs args = bench.block.arguments(bench.map, 0, static_cast<int64_t>(windows), bench.scratch.get(), nullptr);
+  WindowBlockArgs args = bench.block.arguments(bench.map, 0, static_cast<int64_t>(windows), bench.scratch.data(), nullptr);
   args.trace = &trace;
   traced_block(kernel_table(isa).isa)(args);
   nb::list code_list, sum_list;

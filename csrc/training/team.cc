@@ -1,6 +1,8 @@
 #include "training/team.h"
 
+#if !defined(_WIN32)
 #include <dlfcn.h>
+#endif
 
 #include <algorithm>
 
@@ -23,7 +25,11 @@ struct OpenMp {
  private:
   template <class Function>
   static void find(Function& function, const char* name) {
+#if defined(_WIN32)
+    (void)function, (void)name;  // torch brings another runtime there: this process computes with one thread
+#else
     function = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
+#endif
   }
 };
 

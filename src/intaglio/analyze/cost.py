@@ -12,7 +12,6 @@ from torch import nn
 
 from intaglio.analyze.counts import Operations, Parameters, count_operations, count_parameters
 from intaglio.analyze.published import published_operations, published_parameters
-from intaglio.arch import SRNetwork
 from intaglio.evaluate import compression_ratio, speedup_ratio, storage_ratio
 from intaglio.quant.policy import covered, sites_of
 from intaglio.spec import MIN_BITS, Coverage, QuantSpec
@@ -45,7 +44,7 @@ class Cost:
 
 
 def cost(
-    network: SRNetwork,
+    network: nn.Module,
     height: int,
     width: int,
     *,

@@ -6,6 +6,7 @@ Reading files is in `files.py`; which architectures exist is in `registry.py`.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from intaglio.arch.files import read_state, unwrap
 from intaglio.arch.network import SRNetwork
 from intaglio.arch.registry import detect, find
 from intaglio.errors import CheckpointError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def load(
@@ -46,6 +49,7 @@ def from_state_dict(
     _check_tensors(tensors)
     weights = entry.nearest_naming(tensors).canonical(tensors)
     config = _overridden(entry.config_from(weights), overrides or {})
+    _LOGGER.info("read as %s: %s", entry.name, config)
     _require_told(entry, config)
     with torch.device("meta"):  # costs no memory: shapes are checked before anything of their size is allocated
         _check_shapes(entry, entry.build(config).state_dict(), weights)

@@ -20,11 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        from intaglio.cli.logs import set_up
+
+        left = set_up([word for word in words if word != DEBUG])
+
         from intaglio.cli.app import app
 
-        status = app(
-            args=[word for word in words if word != DEBUG] or ["--help"], prog_name="intaglio", standalone_mode=False
-        )
+        status = app(args=left or ["--help"], prog_name="intaglio", standalone_mode=False)
         sys.stdout.flush()
         return _interrupted() if status == 130 else int(status or 0)
     except BrokenPipeError:

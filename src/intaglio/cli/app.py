@@ -65,7 +65,6 @@ app = typer.Typer(
     help="Turn a trained super-resolution network into a 2-8 bit model that really runs in integers.",
     epilog="Example: intaglio quantize swinir.pth; then: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png",
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -75,6 +74,12 @@ def options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error (may stand anywhere).")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell of stages and choices, -vv of everything (anywhere).")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Tell of errors alone, show no progress (may stand anywhere).")
+    ] = False,
 ) -> None:
     """Turn a trained super-resolution network into a 2-8 bit model that really runs in integers."""
-    del debug  # taken out of the words by `intaglio.cli.main`, so that it may also follow the command
+    del debug, verbose, quiet  # taken out of the words by `intaglio.cli.main`, so that they may also follow the command

@@ -5,17 +5,21 @@ Everything goes to standard error, so that standard output holds results only.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from intaglio.cli.logs import is_quiet
 from intaglio.cli.output import duration_text
-from intaglio.progress import Advance, Progress
+from intaglio.progress import Advance, Progress, Silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+
+_LOGGER = logging.getLogger(__name__)
 
 LINE_EVERY = 20.0
 """Seconds between two plain lines of one stage."""
@@ -23,9 +27,12 @@ LINE_EVERY = 20.0
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """Something that shows progress on standard error in the way that fits it."""
+    """Something that shows progress on standard error in the way that fits it; nothing where ``-q`` asks for that."""
+    if is_quiet():
+        yield Silent()
+        return
     if not sys.stderr.isatty():
-        yield PlainProgress(lambda line: print(line, file=sys.stderr, flush=True))
+        yield LoggedProgress(PlainProgress(lambda line: print(line, file=sys.stderr, flush=True)))
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -41,7 +48,22 @@ def shown_progress() -> Iterator[Progress]:
         TextColumn("{task.fields[figure]}"),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        yield BarProgress(bars)
+        yield LoggedProgress(BarProgress(bars))
+
+
+class LoggedProgress:
+    """Shows stages elsewhere, and logs what each took."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown = shown
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
+        """A stage of `total` units."""
+        began = time.monotonic()
+        with self._shown.stage(name, total) as advance:
+            yield advance
+        _LOGGER.info("%s: %d in %s", name, total, duration_text(time.monotonic() - began))
 
 
 class BarProgress:

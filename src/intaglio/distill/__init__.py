@@ -3,7 +3,7 @@
 from intaglio.distill.bounds_vector import StepUnit, bounds_vector
 from intaglio.distill.config import DistillConfig, FeatureLoss, Loop, OutputScale
 from intaglio.distill.dqc import distill, objective_of
-from intaglio.distill.grid_units import biases_in_steps, bounds_in_steps, weights_in_steps
+from intaglio.distill.grid_units import biases_in_steps, bounds_in_steps, floats_in_shares, weights_in_steps
 from intaglio.distill.learned import Group, LearnedVector, Rate
 from intaglio.distill.loop import Objective, learn
 from intaglio.distill.schedules import Schedule, cosine, cyclic
@@ -25,6 +25,7 @@ __all__ = [
     "cosine",
     "cyclic",
     "distill",
+    "floats_in_shares",
     "learn",
     "objective_of",
     "weights_in_steps",

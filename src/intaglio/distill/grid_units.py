@@ -6,14 +6,20 @@ at 2 bits and at 8, in networks whose values are fractions and in networks whose
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from intaglio.distill.bounds_vector import bounds_in
 from intaglio.distill.learned import LearnedVector
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
 from intaglio.quant.affine import step_of
 from intaglio.quant.layers import QuantConv2d, QuantLayer, QuantLinear
+from intaglio.quant.work import heard_calls
+
+FloatLayer = nn.LayerNorm | nn.Linear | nn.Conv2d
 
 
 def bounds_in_steps(model: QuantModel) -> LearnedVector:
@@ -37,6 +43,35 @@ def biases_in_steps(model: QuantModel) -> LearnedVector:
     biased = [(bias, layer) for layer in parts if (bias := layer.bias) is not None]
     units = [torch.cat([_bias_unit(layer, site) for site in parts[layer]]) for _, layer in biased]
     return LearnedVector([bias for bias, _ in biased], units)
+
+
+def floats_in_shares(model: QuantModel, example: Float[Tensor, "n c h w"]) -> LearnedVector:
+    """Weights and biases of the normalisations, linears and convolutions that stay float; one unit is the root mean
+    square of the layer's weight.
+
+    Left as they are: what no such layer owns (tables of relative positions, temperatures), and layers whose output on
+    `example` does not depend on it. They make biases of attention, and attention whose bias learns keeps all scores.
+    """
+    found: dict[Tensor, Tensor] = {}
+    for layer in _reached(model.network, example):
+        unit = layer.weight.detach().square().mean().sqrt()
+        for parameter in (layer.weight, layer.bias):
+            if parameter is not None and unit > 0.0:
+                found.setdefault(parameter, unit)
+    return LearnedVector(list(found), list(found.values()))
+
+
+def _reached(network: nn.Module, example: Float[Tensor, "n c h w"]) -> list[FloatLayer]:
+    """The float layers whose output depends on the picture, in the order in which they run."""
+    found: dict[FloatLayer, None] = {}
+
+    def hear(_path: str, module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> None:
+        if isinstance(module, FloatLayer) and module.weight is not None and output.requires_grad:
+            found[module] = None
+
+    with torch.enable_grad(), heard_calls(network, hear):
+        network(example.detach().clone().requires_grad_())
+    return list(found)
 
 
 def _parts(model: QuantModel) -> dict[QuantLinear | QuantConv2d, list[SiteInfo]]:

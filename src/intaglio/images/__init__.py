@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from intaglio.images.animation import Animation
     from intaglio.images.bicubic import downscale, imresize, imresize_float, mod_crop, resize_to, upscale
-    from intaglio.images.enlarging import AlphaWay, Network, enlarge, network_of
+    from intaglio.images.enlarging import AlphaWay, Network, enlarge, enlarge_array, network_of
     from intaglio.images.files import MAX_PIXELS
     from intaglio.images.io import SUFFIXES, list_images, read_image, write_image
     from intaglio.images.picture import Metadata, Mode, Picture, with_bits
@@ -41,6 +41,7 @@ __all__ = [
     "dead_leaves",
     "downscale",
     "enlarge",
+    "enlarge_array",
     "imresize",
     "imresize_float",
     "list_images",

@@ -70,6 +70,34 @@ def enlarge(picture: Picture, network: Network, *, alpha: AlphaWay = AlphaWay.NE
     return replace(picture, samples=colour)
 
 
+def enlarge_array(array: Shaped[np.ndarray, "h w *c"], network: Network, *, size: Size = NATURAL) -> np.ndarray:
+    """An array of another program (numpy, vapoursynth, OpenCV turned to RGB) at the size asked for, of the same type.
+
+    Shapes: (h, w) or (h, w, c) to (H, W) or (H, W, c); c as in `Picture`, for float32 gray or RGB. Units: uint8 and
+    uint16 over their whole range; float32 0 to 1, neither rounded nor clipped.
+    Raises: ImageError for another shape or type.
+
+    >>> from intaglio.evaluate import BicubicUpscaler
+    >>> enlarge_array(np.zeros((3, 4), np.uint16), BicubicUpscaler(2)).shape
+    (6, 8)
+    """
+    samples = array[..., None] if array.ndim == 2 else array
+    if array.dtype != np.float32:
+        bits = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}.get(array.dtype)
+        if bits is None:
+            raise ImageError(f"Found an array of {array.dtype}; pass uint8, uint16 or float32.")
+        large = enlarge(Picture(samples, bits), network, size=size).samples
+    else:
+        if samples.ndim != 3 or samples.shape[2] not in (1, 3) or 0 in samples.shape:
+            raise ImageError(f"Found float32 {array.shape}; pass (h, w), (h, w, 1) or (h, w, 3), alpha apart.")
+        height, width = samples.shape[:2]
+        target = size.of(height, width, network.scale)
+        steps = passes((height, width), target, network.scale)
+        planes = _enlarged(np.ascontiguousarray(samples.transpose(2, 0, 1)), network, steps, target)
+        large = np.ascontiguousarray(planes.transpose(1, 2, 0))
+    return large[..., 0] if array.ndim == 2 else large
+
+
 def _plain(picture: Picture, network: Network, target: tuple[int, int], steps: int) -> bool:
     """Whether the fast way in 8 bits does all of it."""
     natural = (picture.height * network.scale, picture.width * network.scale)
@@ -106,7 +134,7 @@ def _enlarged(
     """One plane (repeated, then averaged) or three, through `steps` passes and to the target's size."""
     count = len(planes)
     for _ in range(steps):
-        three = np.ascontiguousarray(np.broadcast_to(np.clip(planes, 0, 1), (3, *planes.shape[1:])))
+        three = np.clip(planes, 0, 1).repeat(3 // count, axis=0)
         planes = network.planes(three)
         if count == 1:
             # The mean in double precision: three equal planes must give that plane again.

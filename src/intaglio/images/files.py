@@ -82,7 +82,9 @@ def decoding(path: PathLike, max_pixels: int) -> Iterator[None]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise too_large(path, "it", max_pixels) from None
     except UnidentifiedImageError:
-        raise ImageError(f"{path} is no PNG, JPEG, WebP, TIFF or BMP picture, or is damaged; convert it.") from None
+        raise ImageError(
+            f"{path} is no PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF picture, or is damaged; convert it."
+        ) from None
     except Exception as error:  # damaged files raise whatever their decoder meets first
         raise ImageError(f"{path} is damaged or truncated ({first_line(error)}); fetch it again.") from error
 

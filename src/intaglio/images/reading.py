@@ -18,11 +18,11 @@ from intaglio.errors import ImageError
 from intaglio.images.animation import Animation
 from intaglio.images.exif import EXIF_HEADER, TIFF_XMP, tiff_exif
 from intaglio.images.files import MAX_PIXELS, bits_per_sample, decoding, quiet, read_bytes, require_size
+from intaglio.images.jxl import SIGNATURES, read_jxl_header
 from intaglio.images.orientation import exif_upright, xmp_upright
 from intaglio.images.picture import Metadata, Picture
 
 READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
-_JXL_SIGNATURES = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _MOVING = ("PNG", "WEBP", "GIF", "AVIF")
 _PLAIN = {"L", "LA", "RGB", "RGBA"}
 _BY_PILLOW = {"YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
@@ -67,7 +67,7 @@ def decode(data: bytes, path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Pict
     Raises: ImageError as `read_picture`.
     """
     with decoding(path, max_pixels):
-        opened = _open(data, path)
+        opened = _open(data, path, max_pixels)
         if opened is None:
             return _deep(data, path, Metadata(), max_pixels)
         require_size(path, opened.width, opened.height, max_pixels)
@@ -114,10 +114,11 @@ def read_header(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Header | Non
             return Header(form, opened.width * opened.height, turned, interlaced, _metadata(opened))
 
 
-def _open(data: bytes, path: PathLike) -> Image.Image | None:
+def _open(data: bytes, path: PathLike, max_pixels: int) -> Image.Image | None:
     """The header, by Pillow; None for a TIFF that only libvips knows (16 bits with alpha on gray, …)."""
     formats: tuple[str, ...] = READ_FORMATS
-    if data.startswith(_JXL_SIGNATURES):
+    if data.startswith(SIGNATURES):
+        _require_plain_jxl(data, path, max_pixels)
         try:
             import pillow_jxl  # noqa: F401  registers itself
         except ImportError:
@@ -129,6 +130,17 @@ def _open(data: bytes, path: PathLike) -> Image.Image | None:
         if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return None
         raise
+
+
+def _require_plain_jxl(data: bytes, path: PathLike, max_pixels: int) -> None:
+    """The plug-in decodes all when it opens a file, and cuts more than 8 bits to 8: both are found out before."""
+    header = read_jxl_header(data)
+    if header is None:
+        raise ImageError(f"{path} is damaged or truncated (no codestream); fetch it again.")
+    require_size(path, header.width, header.height, max_pixels)
+    if header.bits != 8:
+        bits = "an unknown number of" if header.bits is None else header.bits
+        raise ImageError(f"{path} is JPEG XL of {bits} bits per sample, its reader knows 8; convert it to PNG or TIFF.")
 
 
 def _deep(data: bytes, path: PathLike, metadata: Metadata, max_pixels: int) -> Picture:

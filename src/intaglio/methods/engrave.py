@@ -1,4 +1,4 @@
-"""Our own method: bounds by search, weights by least squares, then weights, biases and bounds distilled together.
+"""Our own method: exact folds, bounds by search, weights by least squares, then everything distilled together.
 
 Label-free, but weights are trained through their quantizers, so it is nearer to quantization-aware training than to
 calibration.
@@ -16,32 +16,36 @@ from intaglio.distill import (
     Schedule,
     biases_in_steps,
     bounds_in_steps,
+    floats_in_shares,
     objective_of,
     weights_in_steps,
 )
 from intaglio.errors import SpecError
+from intaglio.methods.balance import OnBalancedNorms
 from intaglio.methods.base import Job, Step
 from intaglio.methods.correct_weights import CorrectWeights, Target
 from intaglio.methods.correction import LeastSquares
 from intaglio.methods.keep import KeepIfCloser
 from intaglio.methods.learning import learn_on_pool
+from intaglio.methods.mse import Mse
 from intaglio.methods.require import Require
-from intaglio.methods.two_d_quant import Dobi
-from intaglio.observe import TwoSidedMse
+from intaglio.observe import FreeMse
 
 
 @dataclass(frozen=True)
 class DistillWeights:
-    """Distil weights and biases of all quantized layers together with all bounds, by the output loss alone.
+    """Distil weights and biases of all layers, quantized or not, together with all bounds, by the output loss alone.
 
     Rates count steps of a grid in one step of Adam, and fall by a cosine: `bound_rate` for bounds, `weight_rate` for
-    weights and, times the range of the layer's input, for biases. Figures as `learn_on_pool`, and
+    weights and, times the range of the layer's input, for biases. `float_rate` is for layers that stay float, in shares
+    of the root mean square of their weight; 0 leaves them as they are. Figures as `learn_on_pool`, and
     ``weight_displacement``, the root mean square of what the weights moved, in steps of their grids.
     """
 
     loop: Loop
     bound_rate: float
     weight_rate: float
+    float_rate: float
     pool: int
     patch_size: int
 
@@ -51,19 +55,24 @@ class DistillWeights:
                 f"rates of {self.bound_rate} and {self.weight_rate} were asked for; give positive ones, in steps of a "
                 "grid."
             )
+        if self.float_rate < 0.0:
+            raise SpecError(f"a rate of {self.float_rate} was asked for layers that stay float; give at least 0.")
 
     def __call__(self, job: Job) -> None:
         """Learn in place; the teacher's weights are its own."""
         weights, steps = weights_in_steps(job.model), self.loop.iterations
-        rates = {"bound_rate": self.bound_rate, "weight_rate": self.weight_rate}
-        groups = [
-            Group(vector, Schedule.COSINE.rate(rate, steps))
-            for vector, rate in (
-                (bounds_in_steps(job.model), self.bound_rate),
-                (weights, self.weight_rate),
-                (biases_in_steps(job.model), self.weight_rate),
-            )
+        rates = {"bound_rate": self.bound_rate, "weight_rate": self.weight_rate, "float_rate": self.float_rate}
+        vectors = [
+            (bounds_in_steps(job.model), self.bound_rate),
+            (weights, self.weight_rate),
+            (biases_in_steps(job.model), self.weight_rate),
         ]
+        if self.float_rate:
+            example = job.calibration.patches(1, self.patch_size, job.seed)
+            floats = floats_in_shares(job.model, example)
+            # Where everything is quantized there is none.
+            vectors += [(floats, self.float_rate)] if floats.parameters else []
+        groups = [Group(vector, Schedule.COSINE.rate(rate, steps)) for vector, rate in vectors]
         objective = objective_of(DistillConfig(feature_loss=FeatureLoss.NONE), job.model.network)
         learn_on_pool(job, objective, groups, self.loop, self.pool, self.patch_size, {**asdict(self.loop), **rates})
         job.figures["weight_displacement"] = weights.displacement()
@@ -71,38 +80,40 @@ class DistillWeights:
 
 @dataclass(frozen=True)
 class Engrave:
-    """DOBI, least-squares correction of the weights, then all of them distilled end to end; each if it helps. Ours.
+    """LayerNorms balanced, free bounds, least-squares correction, all distilled end to end; each if it helps. Ours.
 
-    No HR picture is used: the target is the float network's output on LR crops. `weight_rate` and `bound_rate` are how
-    far weights and bounds move in one iteration, in steps of their grids; `damping` and `target` are those of
-    `LeastSquaresMethod`. Bounds and correction see `patches` crops of `patch_size` pixels, distillation `pool` crops of
-    `crop_size`. The feature loss of DQC is left out, since it is numerically zero (methods.md 5.5). Inference
-    costs what 2DQuant's does: same grids, same storage. Cost: three float passes, then steps about as long as those of
-    DQC. Correction and distillation are each taken back if the output on fresh crops does not come closer to the
-    float network's (`KeepIfCloser`).
+    No HR picture is used: the target is the float network's output on LR crops. `balance` is the share by which
+    LayerNorms are balanced, which is exact (`OnBalancedNorms`). The rates are those of `DistillWeights`; `damping` and
+    `target` are those of `LeastSquaresMethod`. Folds, bounds and correction see `patches` crops of `patch_size` pixels,
+    distillation `pool` crops of `crop_size`. The feature loss of DQC is left out, since it is numerically zero
+    (methods.md 5.5). Inference costs what 2DQuant's does: same grids, same storage. Cost: a few float passes, then
+    steps about as long as those of DQC. Correction and distillation are each taken back if the output on fresh crops
+    does not come closer to the float network's (`KeepIfCloser`).
     """
 
+    balance: float = 0.3
     damping: float = 1e-2
     target: Target = Target.ASYMMETRIC
     iterations: int = 3000
     batch: int = 32
     bound_rate: float = 0.03
     weight_rate: float = 0.015
-    candidates: int = 100
+    float_rate: float = 0.003
+    candidates: int = 64
     patches: int = 32
     patch_size: int = 64
     pool: int = 1024
     crop_size: int = 64
 
     def steps(self) -> tuple[Step, ...]:
-        """DOBI, correction, distillation of both."""
+        """Folds, then on folded networks: bounds of least squared error, correction, distillation of all."""
         fitted = LeastSquares(self.damping)
-        correct = CorrectWeights(fitted, TwoSidedMse(self.candidates), self.target, self.patches, self.patch_size)
+        correct = CorrectWeights(fitted, FreeMse(self.candidates), self.target, self.patches, self.patch_size)
         loop = Loop(self.iterations, self.batch)
-        learn = DistillWeights(loop, self.bound_rate, self.weight_rate, self.pool, self.crop_size)
-        return (
-            Require(ungrouped=True),
-            *Dobi(self.candidates, self.patches, self.patch_size).steps(),
+        learn = DistillWeights(loop, self.bound_rate, self.weight_rate, self.float_rate, self.pool, self.crop_size)
+        steps = (
+            *Mse(self.candidates, patches=self.patches, patch_size=self.patch_size).steps(),
             KeepIfCloser("correction", correct, self.patches, self.patch_size),
             KeepIfCloser("distillation", learn, self.patches, self.patch_size),
         )
+        return (Require(ungrouped=True), OnBalancedNorms(self.balance, self.patches, self.patch_size, steps))

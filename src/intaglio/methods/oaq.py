@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.distill import Group, LearnedVector, Loop, StepUnit, cyclic
 from intaglio.distill.sensitivity import Normalise, SensitivityObjective, sensitivities, spreads
-from intaglio.errors import SpecError
+from intaglio.distill.taps import tapped
+from intaglio.errors import MethodError, SpecError
 from intaglio.methods.base import Job, Step
 from intaglio.methods.dual_region_start import BreakpointAverage, StartDualRegions
 from intaglio.methods.learning import learn_on_pool
@@ -51,8 +54,9 @@ class CyclicSettings:
 class CyclicTuning:
     """The step: epochs that train, in turn, weight bounds, activation bounds, and breakpoints, on `pool` crops.
 
-    Features are the outputs of all quantized layers; sensitivities come from the first `pictures` crops of the
-    calibration. Figures as `learn_on_pool`, and ``sensitivity_max``, the largest weight of one layer.
+    Features are the outputs of all quantized layers that keep the pictures of a batch in order; sensitivities come
+    from the first `pictures` crops of the calibration. Figures as `learn_on_pool`, and ``sensitivity_max``, the largest
+    weight of one layer.
     """
 
     settings: CyclicSettings
@@ -65,6 +69,7 @@ class CyclicTuning:
         of = self.settings
         taps = tuple(dict.fromkeys(site.path for site in job.model.sites.values() if site.is_weight))
         patches = job.calibration.patches(self.pictures, self.patch_size, job.seed)
+        taps = orderly(job.teacher, patches[:2], taps)
         weights = sensitivities(spreads(job.teacher, patches, taps), of.temperature, of.normalise)
         job.figures["sensitivity_max"] = float(weights.max())
         objective = SensitivityObjective(taps, tuple(weights.tolist()), of.feature_weight, of.output_weight)
@@ -74,6 +79,31 @@ class CyclicTuning:
             for turn, vector in enumerate(vectors)
         ]
         learn_on_pool(job, objective, groups, of.loop(), self.pool, self.patch_size, asdict(of))
+
+
+@torch.no_grad()
+def orderly(teacher: nn.Module, patches: Float[Tensor, "n c h w"], taps: Sequence[str]) -> tuple[str, ...]:
+    """Those taps whose outputs for a batch are those of its pictures one after the other, as targets are kept.
+
+    Others have the batch in another place than first. Raises: MethodError if none is left.
+    """
+    with tapped(teacher, taps) as features:
+        teacher(patches)
+        together = dict(features)
+        alone: dict[str, list[Tensor]] = {name: [] for name in taps}
+        for patch in torch.split(patches, 1):
+            teacher(patch)
+            for name in taps:
+                alone[name].append(features[name])
+    kept = tuple(name for name in taps if _same(together[name], torch.cat(alone[name])))
+    if not kept:
+        raise MethodError("no quantized layer keeps the pictures of a batch one after the other; choose 'mse'.")
+    return kept
+
+
+def _same(batch: Tensor, joined: Tensor) -> bool:
+    """Equal but for rounding, which depends on the size of a batch."""
+    return batch.shape == joined.shape and bool((batch - joined).abs().max() <= 1e-3 * batch.abs().max())
 
 
 def parameter_groups(model: QuantModel, unit: StepUnit) -> tuple[LearnedVector, LearnedVector, LearnedVector]:

@@ -27,6 +27,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 
 MAX_HEADER_BYTES = 16 << 20
 _METADATA = "__metadata__"
+_STRANGERS = {b"PK\x03\x04": "a checkpoint (a PyTorch archive)", b"\x80\x02": "a checkpoint (an old PyTorch pickle)"}
 _ALIGNMENT = 8
 
 
@@ -84,9 +85,10 @@ def read(path: str | os.PathLike[str]) -> Container:
     try:
         with Path(path).open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            length = int.from_bytes(stream.read(8), "little")
+            first = stream.read(8)
+            length = int.from_bytes(first, "little")
             if size < 10 or length > MAX_HEADER_BYTES:
-                raise NotSafetensorsError(f"{path} is no safetensors file; give a file written by `intaglio quantize`.")
+                raise NotSafetensorsError(f"{path} {_kind(first)}.")
             if length > size - 8:
                 raise TruncatedError(f"{path} ends within its header; fetch it again.")
             header = _header(path, stream.read(length))
@@ -98,15 +100,25 @@ def read(path: str | os.PathLike[str]) -> Container:
         ) from error
 
 
+def _kind(first: bytes) -> str:
+    """What a file that is no safetensors file is, by its first bytes, and what to do with it."""
+    for start, name in _STRANGERS.items():
+        if first.startswith(start):
+            return f"is {name}, not a packed model; `intaglio quantize` makes one of it"
+    return "is no safetensors file; give a file written by `intaglio quantize`"
+
+
 def _header(path: str | os.PathLike[str], text: bytes) -> dict[str, Any]:
     try:
         header = parse_json(text)
     except ValueError as error:
         raise NotSafetensorsError(
-            f"{path}: its header is no JSON ({error}); give one of `intaglio quantize`."
+            f"{path}: its header is no JSON ({error}); give a file of `intaglio quantize`."
         ) from None
     if not isinstance(header, dict):
-        raise NotSafetensorsError(f"{path}: its header is no table of tensors; give a file of `intaglio quantize`.")
+        raise NotSafetensorsError(
+            f"{path}: its header is no table of tensors; give a file written by `intaglio quantize`."
+        )
     return header
 
 

@@ -153,7 +153,9 @@ def _parse(text: str | bytes, what: str) -> Any:
 
 def _document(container: Container) -> dict[str, Any]:
     if KEY not in container.metadata:
-        raise NotIntaglioError("the file holds tensors but no program; make one of it with `intaglio quantize` first.")
+        raise NotIntaglioError(
+            "the file is a checkpoint: it holds tensors but no program; `intaglio quantize` makes a packed model of it."
+        )
     document = _parse(container.metadata[KEY], "the header")
     version = document.get("version") if isinstance(document, dict) else None
     if version == 1:

@@ -5,6 +5,7 @@ Picks the native core or the reference, the number of threads, and tiles where m
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Backend = Literal["auto", "native", "reference"]
+
+_LOGGER = logging.getLogger(__name__)
 
 OVERLAP = 64
 """Pixels that neighbouring tiles share where the receptive field has no useful bound (attention, global pooling).
@@ -49,6 +52,7 @@ class Engine:
         self.scale = program.scale
         self._memory = memory
         self.native = _native(program, backend, threads or usable_cores(), memory)
+        _LOGGER.info("%s x%d runs in %s", program.architecture, program.scale, self.backend)
         self._run: Callable[[ndarray], ndarray] = self.native.run if self.native else _reference(program)
 
     @property

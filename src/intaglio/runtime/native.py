@@ -1,6 +1,6 @@
 """The C++ core behind plain functions: which instruction sets this machine runs, and a program handed over to it.
 
-Choosing between the core and the reference is `engine.py`; meaning is `reference.py`.
+Choosing between the core and the reference is `engine.py`; meaning is `reference/`.
 """
 
 from __future__ import annotations

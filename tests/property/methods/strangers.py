@@ -55,6 +55,20 @@ class Torch(nn.Module):
         return self.norm(x + functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
 
+class TokensFirst(nn.Module):
+    """The batch is the second axis, as in `nn.MultiheadAttention`; products by `bmm`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm, self.qkv, self.proj = nn.LayerNorm(dim), nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x).transpose(0, 1)
+        q, k, v = (part.transpose(0, 1) for part in self.qkv(y).split(y.shape[-1], -1))
+        attended = torch.bmm(torch.bmm(q, k.mT).softmax(-1), v)
+        return x + self.proj(attended.transpose(0, 1)).transpose(0, 1)
+
+
 class Tokens(nn.Module):
     """Convolution, blocks of tokens, convolution and shuffle: the frame of the transformers above."""
 
@@ -120,6 +134,7 @@ class Positions(FusedAttention):
 STRANGERS: dict[str, Callable[[], nn.Module]] = {
     "fused": lambda: Tokens(FusedAttention),
     "einsum": lambda: Tokens(Einsum),
+    "tokens-first": lambda: Tokens(TokensFirst),
     "sdpa": lambda: Tokens(Torch),
     "positions": lambda: Tokens(Positions),
     "convolutions": Convolutions,

@@ -9,11 +9,17 @@ import pytest
 import torch
 from tests.property.methods.strangers import CONVOLUTIONAL, STRANGERS, seeded
 
+from intaglio.analyze.conditions import weight_conditions
+from intaglio.analyze.cost import cost
 from intaglio.analyze.counts import count_operations
 from intaglio.analyze.distributions import site_distributions
+from intaglio.analyze.gradient import estimate_errors
+from intaglio.analyze.pairs import pairs_of
+from intaglio.analyze.sensitivity import site_sensitivity
 from intaglio.errors import MethodError
 from intaglio.methods import METHODS, Quantized, make_method, quantize
 from intaglio.observe import CalibrationSet
+from intaglio.observe.readings import read_sites
 from intaglio.quant import ForeignNetwork, adopt, wrap
 from intaglio.quant.policy import Reason
 from intaglio.spec import Coverage, QuantSpec
@@ -27,6 +33,10 @@ TINY = {
 NO_NORM = "no LayerNorm that linear layers alone read"
 REFUSED = {
     **{(method, name): NO_NORM for method in ("repq", "noisyquant") for name in ("sdpa", *CONVOLUTIONAL)},
+    **{
+        (method, "tokens-first"): "keeps the pictures of a batch one after the other"
+        for method in ("oaq", "oaq-release")
+    },
     **{("ptq4vit", name): "no attention map or GELU output" for name in CONVOLUTIONAL},
     **{
         (method, "convolutions"): "is grouped and has no single weight matrix"
@@ -82,6 +92,17 @@ def test_analyses_work_on_a_stranger(name: str) -> None:
     rows = site_distributions(model, calibration().patches(2, 8, seed=1), bins=7)
     assert [row.site for row in rows] == list(model.sites)
     assert all(sum(row.counts) == row.values for row in rows)
+    assert {row.site for row in weight_conditions(model)} == {
+        site.name for site in model.sites.values() if site.is_weight
+    }
+    pairs = pairs_of(calibration(), 1, 8, scale=2, seed=0)
+    estimates = estimate_errors(model, pairs.lr, probes=1)
+    assert estimates.keys() == model.sites.keys()
+    some = list(model.sites)[::7]
+    assert len(site_sensitivity(model, pairs, only=some, estimates=estimates)) == len(some)
+    grids = {site: quantizer.grids() for site, quantizer in model.affine().items() if site in some}
+    assert len(read_sites(adopted(name), spec(name), grids, pairs.lr)) == len(some)
+    assert cost(adopted(name), 8, 8, coverage=spec(name).coverage).quantized_parameters > 0
     counts = count_operations(adopted(name), 8, 8)
     assert (counts.convolution, counts.linear == 0) == (count_operations(adopted(name), 16, 8).convolution // 2,
                                                         name in CONVOLUTIONAL)  # fmt: skip

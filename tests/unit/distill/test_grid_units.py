@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from intaglio.arch.examples import random_network
-from intaglio.distill import LearnedVector, biases_in_steps, bounds_in_steps, weights_in_steps
+from intaglio.distill import LearnedVector, biases_in_steps, bounds_in_steps, floats_in_shares, weights_in_steps
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.quant import QuantModel
@@ -72,3 +72,24 @@ def test_parts_of_a_fused_layer_have_units_of_their_own() -> None:
         found = units[id(model.layer(sites[0]).weight)].chunk(3)
         for grid, unit in zip(grids, found, strict=True):
             assert set(unit.tolist()) == {((grid.upper - grid.lower) / 15).item()}
+
+
+@pytest.mark.parametrize("name", ["SwinIR", "DAT"])
+def test_float_layers_learn_but_for_what_makes_biases_of_attention(name: str) -> None:
+    spec = QuantSpec(4, 4, Coverage.PAPER)
+    model = quantize(random_network(name), spec, make_method("minmax", {"patches": 2, "patch_size": 16}), CALIBRATION)
+    network = model.model.network
+    vector = floats_in_shares(model.model, CALIBRATION.patches(1, 16, seed=0))
+    named = {id(parameter): path for path, parameter in network.named_parameters()}
+    found = {named[id(parameter)] for parameter in vector.parameters}
+    inner = {path for path in found if ".attn." in path and (".pos." in path or "relative" in path)}
+    assert not inner
+    norms = {path for path in named.values() if ".norm1." in path or ".norm2." in path}
+    assert norms
+    assert norms <= found
+    learned = {id(parameter) for one in (bounds_in_steps, weights_in_steps, biases_in_steps)
+               for parameter in one(model.model).parameters}  # fmt: skip
+    assert not learned & set(map(id, vector.parameters))
+    for parameter, unit in zip(vector.parameters, vector.unit.split(vector.sizes), strict=True):
+        owner = network.get_submodule(named[id(parameter)].rpartition(".")[0])
+        assert torch.allclose(unit, owner.weight.square().mean().sqrt().expand_as(unit))

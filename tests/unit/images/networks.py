@@ -16,6 +16,8 @@ class Identity:
     def planes(self, x: np.ndarray, /) -> np.ndarray:
         assert x.dtype == np.float32
         assert x.shape[0] == 3
+        assert x.flags.writeable
+        assert x.flags.c_contiguous
         return x
 
 

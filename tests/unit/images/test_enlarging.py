@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intaglio.errors import ImageError
 from intaglio.images import resize_to
-from intaglio.images.enlarging import AlphaWay, EightBit, enlarge, network_of
+from intaglio.images.enlarging import AlphaWay, EightBit, enlarge, enlarge_array, network_of
 from intaglio.images.picture import Picture, from_unit, to_unit, with_bits
 from intaglio.images.sizing import Size, parse_box, passes
 
@@ -181,3 +181,19 @@ def test_an_8_bit_upscaler_enlarges_8_bits_only() -> None:
     assert np.array_equal(enlarge(gray, network).samples, gray.samples)
     with pytest.raises(ImageError, match="16 bits"):
         network_of(upscaler, 16)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("shape", [(3, 4), (3, 4, 1), (3, 4, 3)])
+def test_arrays_of_other_programs(kind: type, shape: tuple[int, ...]) -> None:
+    array = (np.random.default_rng(0).random(shape) * (1 if kind is np.float32 else 255)).astype(kind)
+    large = enlarge_array(array, Nearest())
+    assert large.dtype == kind
+    assert np.array_equal(large, array.repeat(2, axis=0).repeat(2, axis=1))
+    assert enlarge_array(array, Nearest(), size=Size(max_side=6)).shape[:2] == (5, 6)
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 4)), np.zeros((3, 4, 4), np.float32), np.zeros((3,), np.uint8)])
+def test_other_arrays_are_refused(array: np.ndarray) -> None:
+    with pytest.raises((ImageError, TypeError), match=r"pass|Type-check"):
+        enlarge_array(array, Nearest())

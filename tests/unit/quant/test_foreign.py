@@ -122,11 +122,9 @@ def test_the_unset_copy_answers_as_the_original_and_changes_no_argument(form: Pr
     kept = image.clone()
     answer = model(image)
     assert torch.equal(image, kept)
-    if form is by_sdpa:
-        # softmax and sums of K <= 45 terms in another order: K roundings of values below 4
-        assert (answer - network(kept)).abs().max() <= 45 * 4 * 2.0**-23
-    else:
-        assert torch.equal(answer, network(kept))
+    # Sums of K <= 55 terms in another order (softmax, or padding moved out of a convolution): K roundings of values
+    # below 4.
+    assert (answer - network(kept)).abs().max() <= 55 * 4 * 2.0**-23
 
 
 @every_form
