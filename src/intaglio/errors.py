@@ -22,6 +22,10 @@ class CheckpointError(IntaglioError):
     """A checkpoint cannot be read, is of no known architecture, or holds NaN or infinite values."""
 
 
+class UnknownArchitectureError(CheckpointError):
+    """A checkpoint is sound but of no architecture that is recognised."""
+
+
 class BoundsError(IntaglioError):
     """Clipping bounds that do not span a range (`upper <= lower`, NaN or infinite)."""
 

@@ -49,10 +49,13 @@ def open_model(
     backend: Backend = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    network: str = "",
 ) -> Opened:
     """Open a packed model (without torch), a float checkpoint (with torch), or the bicubic baseline.
 
-    `scale` is needed for bicubic alone; for a model it must be the model's. The rest is for packed models: see
+    `network` names a network of one's own, ``path/to/file.py:function``, into which the checkpoint is loaded;
+    checkpoints of architectures that are not built in are read by spandrel where it is installed. `scale` is needed for
+    bicubic alone; for a model it must be the model's. The rest is for packed models: see
     `intaglio.runtime.engine.Engine`.
 
     Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
@@ -62,9 +65,9 @@ def open_model(
 
         return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or BICUBIC_SCALE), "numpy")
     path = Path(name)
-    packed = _packed(path)
+    packed = None if network else _packed(path)
     if packed is None:
-        opened = _open_float(path)
+        opened = _open_float(path, network)
     else:
         engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
         opened = Opened(_label(packed), packed.program.architecture, engine, engine.backend, path, packed)
@@ -90,9 +93,9 @@ def _label(packed: PackedModel) -> str:
     return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
 
 
-def _open_float(path: Path) -> Opened:
-    from intaglio.arch import load as load_checkpoint
+def _open_float(path: Path, own: str) -> Opened:
+    from intaglio.app.networks import NetworkSource, open_network
     from intaglio.evaluate.torch_upscaler import TorchUpscaler
 
-    network = load_checkpoint(path)
+    network = open_network(NetworkSource(path, own))
     return Opened("float", network.architecture, TorchUpscaler(network, network.scale), "torch", path)

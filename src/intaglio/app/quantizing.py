@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from intaglio._atomic import PathLike
 from intaglio.arch import SRNetwork
 from intaglio.errors import LoweringError
@@ -23,7 +25,7 @@ from intaglio.packed.header import Calibration, Header, Provenance
 from intaglio.packed.program import Program
 from intaglio.progress import Progress, Silent
 from intaglio.provenance import VERSION
-from intaglio.quant import QuantModel, wrap
+from intaglio.quant import ForeignNetwork, QuantModel, wrap
 from intaglio.spec import QuantSpec
 
 CHECK_SIZE = 24
@@ -106,7 +108,7 @@ class Quantization:
 
 
 def quantize(
-    network: SRNetwork,
+    network: SRNetwork | ForeignNetwork,
     recipe: Recipe,
     calibration: CalibrationSet,
     *,
@@ -189,6 +191,6 @@ def left_float(model: QuantModel) -> dict[str, dict[str, str]]:
     return {"left_float": found} if found else {}
 
 
-def float32_bytes(network: SRNetwork) -> int:
+def float32_bytes(network: nn.Module) -> int:
     """What the parameters of a network take in single precision, in bytes: the size that ratios are held against."""
     return 4 * sum(parameter.numel() for parameter in network.parameters())

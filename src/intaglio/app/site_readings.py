@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from intaglio.arch import load
+from intaglio.app.networks import NetworkSource, open_network
 from intaglio.errors import SpecError
 from intaglio.observe.readings import read_sites
 from intaglio.packed.format import PackedModel
@@ -30,7 +30,7 @@ def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: P
     patch = np.ascontiguousarray(views.lr[top : top + PATCH, left : left + PATCH])
     batch = torch.from_numpy(patch).permute(2, 0, 1)[None].float() / 255.0
     grids = {site.name: site.grids for site in packed.program.sites()}
-    found = read_sites(load(checkpoint), _spec(packed), grids, batch, progress=progress)
+    found = read_sites(open_network(NetworkSource(checkpoint)), _spec(packed), grids, batch, progress=progress)
     return tuple(Reading(one.name, one.counts, one.low, one.high, one.clipped, one.alone_psnr) for one in found)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from intaglio.arch import compact, dat_entry, edsr, hit, msrresnet, ngswin, rcan, rlfn, rrdbnet, srresnet, swinir_entry
 from intaglio.arch.entry import Entry, State
-from intaglio.errors import CheckpointError
+from intaglio.errors import CheckpointError, UnknownArchitectureError
 
 REGISTRY: tuple[Entry, ...] = (
     swinir_entry.ENTRY,
@@ -48,7 +48,9 @@ def detect(state: State) -> Entry:
         if entry.detect(state):
             return entry
     lacks = "; ".join(f"{entry.name} (no {_quoted(entry.missing(state))})" for entry in REGISTRY)
-    raise CheckpointError(f"the checkpoint is of no known architecture: {lacks}. Use a checkpoint of one of these.")
+    raise UnknownArchitectureError(
+        f"the checkpoint is of no known architecture: {lacks}. Use a checkpoint of one of these."
+    )
 
 
 def _quoted(keys: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption
 from intaglio.spec import Coverage
 
@@ -33,6 +34,8 @@ class Format(StrEnum):
 def analyze(
     analysis: Annotated[Analysis, typer.Argument(help="Which one.")],
     checkpoint: Annotated[Path, typer.Argument(help="Float network: .pth or .safetensors.")],
+    network: NetworkOption = None,
+    left_float: LeftFloatOption = None,
     method: Annotated[
         list[str] | None,
         typer.Option(help="Method whose outcome is looked at; repeatable for percentiles. Default dobi."),
@@ -71,7 +74,7 @@ def analyze(
     from intaglio.spec import QuantSpec
 
     asked = Asked(
-        checkpoint=checkpoint,
+        source=source_of(checkpoint, network, left_float),
         spec=QuantSpec(bits, bits, coverage),
         methods=tuple(method or ()),
         settings=parse_settings(settings or []),

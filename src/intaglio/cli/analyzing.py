@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from intaglio import analyze
 from intaglio.app.calibrating import CalibrationSource, calibration_set
+from intaglio.app.networks import Network, NetworkSource, open_network
 from intaglio.app.settings import settings_for
-from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import require_folder, require_place, say, show_table, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.errors import SpecError
@@ -38,7 +38,7 @@ SHOWN = 12
 class Asked:
     """The options of the command; `methods` is empty where none was named."""
 
-    checkpoint: Path
+    source: NetworkSource
     spec: QuantSpec
     methods: tuple[str, ...]
     settings: Mapping[str, Any]
@@ -67,7 +67,7 @@ class Context:
     """What an analysis works on: the options, the network, the pictures, somewhere to report to."""
 
     asked: Asked
-    network: SRNetwork
+    network: Network
     calibration: CalibrationSet
     progress: Progress
 
@@ -112,7 +112,7 @@ def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str,
         require_folder(pictures)
     for method in asked.methods:
         make_method(method, asked.settings_for(method))
-    network = load(asked.checkpoint)
+    network = open_network(asked.source)
     calibration = calibration_set(asked.calibration)
     with shown_progress() as progress:
         finding = ANALYSES[name](Context(asked, network, calibration, progress))
@@ -134,12 +134,12 @@ def _draw(finding: Finding, folder: Path, name: str, ending: str) -> None:
         say(f"drawn: {path}")
 
 
-def _provenance(name: str, asked: Asked, network: SRNetwork, calibration: CalibrationSet) -> dict[str, Any]:
+def _provenance(name: str, asked: Asked, network: Network, calibration: CalibrationSet) -> dict[str, Any]:
     return {
         "analysis": name,
         "architecture": network.architecture,
         "scale": network.scale,
-        "weights_sha256": file_sha256(asked.checkpoint),
+        "weights_sha256": file_sha256(asked.source.checkpoint) if asked.source.checkpoint else None,
         "bits": [asked.spec.weight_bits, asked.spec.act_bits],
         "coverage": asked.spec.coverage.value,
         "methods": list(asked.methods),

@@ -104,7 +104,7 @@ def _show_alone(alone: Alone, path: Path, engine: Engine, size: str, threads: in
 
 
 def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, rounds: int) -> dict[str, Any]:
-    from intaglio.arch import load as load_network
+    from intaglio.app.networks import NetworkSource, open_network
     from intaglio.bench.compare import compare
     from intaglio.bench.peers import PEERS, Precision, available_peers
 
@@ -113,7 +113,7 @@ def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, ro
     with shown_progress() as progress:
         found = compare(
             engine,
-            load_network(checkpoint),
+            open_network(NetworkSource(checkpoint)),
             image,
             available_peers(),
             calibration=drawn,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.network import NetworkOption
 from intaglio.cli.output import JsonOption
 from intaglio.cli.upscale import BackendName
 
@@ -25,6 +26,7 @@ def evaluate_model(
     against: Annotated[
         Path | None, typer.Option(metavar="FLOAT", help="Float checkpoint: adds the verdict of the artifact guard.")
     ] = None,
+    network: NetworkOption = None,
     json: JsonOption = None,
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
@@ -34,7 +36,8 @@ def evaluate_model(
     from intaglio.app.opening import open_model
     from intaglio.cli.evaluating import run_evaluation
 
-    opened = open_model(model, scale=scale, backend=backend.value, threads=threads)
-    reference = open_model(str(against), scale=opened.upscaler.scale) if against else None
+    own = network or ""
+    opened = open_model(model, scale=scale, backend=backend.value, threads=threads, network="" if against else own)
+    reference = open_model(str(against), scale=opened.upscaler.scale, network=own) if against else None
     chosen = tuple(sets or ("Set5",))
     run_evaluation(opened, data, chosen, ensemble=ensemble, records=records, json=json, reference=reference)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption, require_folder
 from intaglio.spec import Coverage, Granularity
 
@@ -14,7 +15,9 @@ _CHECKPOINT = "distillation.pt"
 
 
 def quantize(
-    checkpoint: Annotated[Path, typer.Argument(help="Float network: .pth or .safetensors; needs no configuration.")],
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="Float network: .pth or .safetensors; needs no configuration.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Packed model; default <stem>.w4a4-2dquant.intaglio.")
     ] = None,
@@ -48,6 +51,8 @@ def quantize(
         Path | None, typer.Option(help="Keep the state of a distillation here, so that it can be resumed.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --checkpoint-dir.")] = False,
+    network: NetworkOption = None,
+    left_float: LeftFloatOption = None,
     json: JsonOption = None,
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
@@ -72,7 +77,9 @@ def quantize(
             "calibration": {"source": calibration, "hold_out": hold_out},
         },
     )
-    run_quantize(checkpoint, output, asked, state=_state(checkpoint_dir, resume), json=json)
+    run_quantize(
+        source_of(checkpoint, network, left_float), output, asked, state=_state(checkpoint_dir, resume), json=json
+    )
 
 
 def _state(folder: Path | None, resume: bool) -> Path | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from intaglio.app.calibrating import calibration_set
+from intaglio.app.networks import Network, NetworkSource, open_network
 from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
-from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.recipe import RecipeFile
@@ -21,20 +21,23 @@ from intaglio.spec import QuantSpec
 
 
 def run_quantize(
-    checkpoint: Path, output: Path | None, asked: RecipeFile, *, state: Path | None, json: Path | None
+    source: NetworkSource, output: Path | None, asked: RecipeFile, *, state: Path | None, json: Path | None
 ) -> None:
     """Quantize, check against the simulator, write, and say what came out."""
     recipe = library_recipe(asked)
-    target = output or Path(f"{checkpoint.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
+    target = output or Path(f"{source.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
-    network = load(checkpoint)
+    network = open_network(source)
     calibration = calibration_set(asked.calibration.chosen())
     with shown_progress() as progress:
-        made = quantize(network, recipe, calibration, progress=progress, checkpoint=state)
-    size = save(made, target, source_sha256=file_sha256(checkpoint))
+        made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state)
+    size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")
     if state is not None:
         state.unlink(missing_ok=True)
-    figures = _figures(network, made, size) | {"checkpoint": str(checkpoint), "output": str(target)}
+    figures = _figures(network, made, size) | {
+        "checkpoint": str(source.checkpoint or source.network),
+        "output": str(target),
+    }
     _tell(figures)
     write_json(json, figures)
 
@@ -53,7 +56,7 @@ def library_recipe(asked: RecipeFile) -> Recipe:
     return Recipe(spec, asked.method, asked.settings, asked.seed, Remainder(asked.remainder))
 
 
-def _figures(network: SRNetwork, made: Quantization, size: int) -> dict[str, Any]:
+def _figures(network: Network, made: Quantization, size: int) -> dict[str, Any]:
     full = float32_bytes(network)
     calibration, program = made.calibration, made.require_program()
     return {
@@ -72,6 +75,7 @@ def _figures(network: SRNetwork, made: Quantization, size: int) -> dict[str, Any
         "ratio": round(full / size, 3),
         "figures": dict(made.figures),
         "check": _check_figures(made.report) if made.report else None,
+        "note": made.note,
     }
 
 
@@ -102,6 +106,8 @@ def _tell(figures: Mapping[str, Any]) -> None:
         f"integer program against the simulator: {found['integer_products']} integer products equal; "
         f"{found['flip_share']:.4%} of the codes flip by rounding, at most {found['worst_flip_share']:.3%} at one site"
     )
+    if figures["note"]:
+        say(f"note: {figures['note']}")
     ratio = f"{figures['ratio']:.2f} times smaller than float32 ({size_text(figures['float32_bytes'])})"
     say(f"{figures['output']}: {size_text(figures['bytes'])}, {ratio}")
     say(f"Next: intaglio upscale {figures['output']} picture.png")

@@ -57,7 +57,9 @@ class Operands:
     def _value(self, value: Any) -> Any:
         if isinstance(value, Ref):
             return self.values[value.number]
-        return tuple(self._value(one) for one in value) if isinstance(value, tuple) else value
+        if isinstance(value, tuple) and not isinstance(value, Varying):
+            return tuple(self._value(one) for one in value)
+        return value
 
     def node(self, name: str) -> Node:
         """A tensor as a node; a constant becomes one."""
@@ -80,7 +82,21 @@ class Operands:
             if len(found) == 1:
                 return found[0]
             return self.graph.binary("add", *found)
+        if isinstance(value, Varying):
+            return self._counted(value)
         return self.graph.constant(np.asarray(self.checked(value), np.float32))
+
+    def _counted(self, value: Varying) -> Node:
+        """A number that follows from the size, or its reciprocal, as a sum of so many ones: the program counts them."""
+        inverted = not all(float(x).is_integer() for x in value)
+        lengths = tuple(round(1.0 / x if inverted else x) for x in value)
+        if min(lengths) < 1 or any(
+            abs((1.0 / x if inverted else x) - length) > 1e-9 * length for x, length in zip(value, lengths, strict=True)
+        ):
+            self.refuse_size(f"a number follows from the picture's size ({', '.join(map(str, value))})")
+        ones = self.graph.expand(self.graph.constant(np.ones(1, np.float32)), (lengths,))
+        total = self.graph.node("reduce", (ones,), (), {"function": "sum", "axes": (0,), "keep": 0})
+        return self.graph.activation(total, "reciprocal") if inverted else total
 
     def addends(self, constant: Constant) -> list[Node]:
         """Nodes whose sum a constant is. Raises: LoweringError for a table that follows from the size, unrecognised."""
@@ -109,7 +125,7 @@ class Operands:
         """The number that a value is, None for a tensor of several values."""
         if isinstance(value, Constant):
             return float(value.tensors[0]) if value.fixed and value.tensors[0].numel() == 1 else None
-        return None if isinstance(value, Node) else self.checked(value)
+        return None if isinstance(value, (Node, Varying)) else self.checked(value)
 
     def checked(self, value: Any) -> float:
         """A number that does not follow from the size. Raises: LoweringError otherwise."""

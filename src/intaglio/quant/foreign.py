@@ -70,6 +70,7 @@ class ForeignNetwork(nn.Module):
         self.network = network
         self.products = nn.Module()
         self.scale = trace.scale
+        self.in_channels = trace.in_channels
         self.unseen = trace.unseen
         self._planned = trace.products
         self._taps = taps

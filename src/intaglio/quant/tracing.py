@@ -54,6 +54,7 @@ class Trace:
     """
 
     scale: int
+    in_channels: int
     products: tuple[PlannedProduct, ...]
     convolutions: tuple[str, ...]
     calls: Counter[str]
@@ -111,6 +112,7 @@ def trace(network: nn.Module, example: Float[Tensor, "n c h w"]) -> Trace:
     seen.unseen.update(dict.fromkeys(path for path in seen.calls if isinstance(modules[path], _HIDDEN)))
     return Trace(
         scale=_scale(image.shape, output),
+        in_channels=image.shape[1],
         products=tuple(seen.products),
         convolutions=tuple(path for path in seen.calls if isinstance(modules[path], nn.Conv2d)),
         calls=seen.calls,

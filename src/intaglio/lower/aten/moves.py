@@ -113,9 +113,49 @@ def _take(t: Operands, x: Node, axis: int, indices: Sequence[int]) -> Node:
     return t.graph.node("take", (x,), shape, {"axis": axis}, {"indices": whole})
 
 
+def _picked(t: Operands, x: Node, axis: int, table: object) -> Node:
+    """`x` with the entries of an axis that a table of indices names."""
+    if isinstance(table, Constant) and not table.fixed and all(one.dim() == 1 for one in table.tensors):
+        return _continued(t, x, axis, [one.numpy() for one in table.tensors])
+    return _take(t, x, axis, _indices(t, table))
+
+
+def _continued(t: Operands, x: Node, axis: int, tables: Sequence[np.ndarray]) -> Node:
+    """A table that follows from the size: a piece of the axis, or the whole of it continued at its ends."""
+    lengths = x.shape[axis]
+    starts = {int(table[0]) for table in tables}
+    if all(np.array_equal(table, np.arange(table[0], table[0] + len(table))) for table in tables) and len(starts) == 1:
+        start = t.graph.side(starts.pop())
+        return t.graph.slice(x, axis, start, plus(start, tuple(len(table) for table in tables)))
+    before = {int(np.argmax((table[:-1] == 0) & (table[1:] == 1))) for table in tables}
+    after = {len(table) - length for table, length in zip(tables, lengths, strict=True)}
+    if len(before) == len(after) == 1:
+        first = before.pop()
+        last = after.pop() - first
+        for mode in ("mirror", "reflect", "edge", "circular"):
+            expected = (_positions(length, first, last, mode) for length in lengths)
+            if all(np.array_equal(table, one) for table, one in zip(tables, expected, strict=True)):
+                widths = [t.graph.side(0)] * (2 * len(x.shape))
+                widths[2 * axis], widths[2 * axis + 1] = t.graph.side(first), t.graph.side(last)
+                return pad(t.graph, x, widths, mode)
+    return t.refuse_size("picks entries by a table that follows from the picture's size in a way that programs cannot")
+
+
+def _positions(length: int, before: int, after: int, mode: str) -> np.ndarray:
+    """Where the entries of an axis come from that is continued at its ends."""
+    position = np.arange(-before, length + after)
+    if mode == "edge":
+        return position.clip(0, length - 1)
+    if mode == "circular":
+        return position % length
+    period = 2 * length if mode == "mirror" else max(1, 2 * length - 2)
+    position = position % period
+    return np.minimum(position, period - position - (1 if mode == "mirror" else 0))
+
+
 def _indices(t: Operands, value: object) -> list[int]:
     if not isinstance(value, Constant) or not value.fixed or value.tensors[0].dim() > 1:
-        t.refuse("picks entries by a table that depends on the picture or its size, or has several axes")
+        t.refuse_size("picks entries by a table that depends on the picture or its size, or has several axes")
     chosen = value.tensors[0].reshape(-1)
     if chosen.dtype.is_floating_point or str(chosen.dtype) == "torch.bool":
         chosen = chosen.nonzero().reshape(-1)
@@ -124,7 +164,7 @@ def _indices(t: Operands, value: object) -> list[int]:
 
 def _index_select(t: Operands) -> Node:
     x = t.node("self")
-    return _take(t, x, t.axis("dim", len(x.shape)), _indices(t, t.raw("index")))
+    return _picked(t, x, t.axis("dim", len(x.shape)), t.raw("index"))
 
 
 def _index(t: Operands) -> Node:
@@ -132,7 +172,7 @@ def _index(t: Operands) -> Node:
     if len(tables) != 1:
         t.refuse("picks entries along several axes at once, which programs cannot")
     axis, table = tables[0]
-    return _take(t, t.node("self"), axis, _indices(t, table))
+    return _picked(t, t.node("self"), axis, table)
 
 
 def _flip(t: Operands) -> Node:
