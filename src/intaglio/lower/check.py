@@ -20,6 +20,7 @@ from intaglio.evaluate import psnr_y
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.lower.lower import Lowered
 from intaglio.observe import visit_sites
+from intaglio.packed.errors import ShapeError
 from intaglio.packed.program import Op
 from intaglio.packed.shapes import infer_shapes, padded_sides
 from intaglio.quant import QuantModel, SiteInfo
@@ -132,9 +133,18 @@ def check(simulator: QuantModel, lowered: Lowered, image: Picture) -> CheckRepor
 
 
 def check_side(lowered: Lowered, least: int = 24) -> int:
-    """The side of a picture to check on: a multiple of the program's, `least` pixels or more, several windows."""
+    """The side of a picture to check on: the smallest multiple of the program's, `least` pixels or more, for which no
+    map of the network is too small."""
     multiple = lowered.program.ops[0].integer("multiple")
-    return -(-least // multiple) * multiple
+    side = -(-least // multiple) * multiple
+    for _ in range(8):
+        try:
+            infer_shapes(lowered.program, side, side)
+        except ShapeError:
+            side += multiple
+        else:
+            break
+    return side
 
 
 def _sites_of(simulator: QuantModel, image: Picture) -> dict[SiteName, _Seen]:
