@@ -14,6 +14,8 @@
 #include "engine/engine.h"
 #include "engine/error.h"
 #include "engine/single.h"
+#include "engine/verify.h"
+#include "fuse/fuse.h"
 #include "isa/machine.h"
 #if defined(INTAGLIO_PROBE)
 #include "probe/bindings.h"
@@ -28,7 +30,9 @@ namespace {
 using Bytes = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
 using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using GridTuple = std::tuple<float, float, int, std::vector<std::pair<int, int>>>;  // lower, step, bits, (stride, steps) of each piece
-using PictureArray = nb::ndarray<const uint8_t, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
+using PictureArray = nb::ndarray<const uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Indices = nb::ndarray<const int32_t, nb::c_contig, nb::device::cpu>;
+using TermTuple = std::tuple<int64_t, int64_t, int, int>;  // numerator, denominator, power of the height, power of the width
 
 template <class Array>
 std::vector<int64_t> shape_of(const Array& array) {
@@ -41,12 +45,30 @@ std::vector<int64_t> shape_of(const Array& array) {
 struct Builder {
   std::vector<OpSpec> specs;
 
-  void add(std::string kind, std::string name, std::vector<std::string> inputs, std::string output, std::map<std::string, Attr> attrs,
-           const std::map<std::string, Floats>& floats, const std::map<std::string, Bytes>& codes,
+  // Attributes come by form; `sizes` are lists of lengths, each a list of terms.
+  void add(std::string kind, std::string name, std::vector<std::string> inputs, std::string output, const std::map<std::string, int64_t>& ints,
+           const std::map<std::string, double>& reals, const std::map<std::string, std::string>& texts, const std::map<std::string, std::vector<int64_t>>& int_lists,
+           const std::map<std::string, std::vector<double>>& real_lists, const std::map<std::string, std::vector<std::vector<TermTuple>>>& sizes,
+           const std::map<std::string, Floats>& floats, const std::map<std::string, Bytes>& codes, const std::map<std::string, Indices>& indices,
            const std::map<std::string, std::vector<GridTuple>>& sites) {
-    OpSpec spec{std::move(kind), std::move(name), std::move(output), std::move(inputs), std::move(attrs), {}, {}, {}};
+    OpSpec spec{std::move(kind), std::move(name), std::move(output), std::move(inputs), {}, {}, {}, {}};
+    spec.attrs.insert(ints.begin(), ints.end());
+    spec.attrs.insert(reals.begin(), reals.end());
+    spec.attrs.insert(texts.begin(), texts.end());
+    spec.attrs.insert(int_lists.begin(), int_lists.end());
+    spec.attrs.insert(real_lists.begin(), real_lists.end());
+    for (const auto& [role, extents] : sizes) {
+      std::vector<Extent> list;
+      for (const auto& terms : extents) {
+        Extent extent;
+        for (const auto& [num, den, a, b] : terms) extent.terms.push_back({num, den, a, b});
+        list.push_back(std::move(extent));
+      }
+      spec.attrs[role] = std::move(list);
+    }
     for (const auto& [role, array] : floats) spec.floats[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
     for (const auto& [role, array] : codes) spec.codes[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
+    for (const auto& [role, array] : indices) spec.indices[role] = {shape_of(array), {array.data(), array.data() + array.size()}};
     for (const auto& [role, grids] : sites) {
       for (const auto& [lower, step, bits, pieces] : grids) {
         Grid grid{lower, step, bits};
@@ -63,22 +85,50 @@ struct Runner {
   Engine engine;
   std::mutex turn;
 
-  Runner(const Builder& builder, int64_t scale, const std::string& isa, int threads, size_t memory)
-      : engine(builder.specs, scale, Options{isa, threads, memory}) {}
+  Runner(const Builder& builder, int64_t scale, const std::string& isa, int threads, size_t memory, bool fuse)
+      : engine(builder.specs, scale, Options{isa, threads, memory, fuse}) {}
 
+  template <class T>
+  static nb::object owned(std::unique_ptr<T[]> values, std::initializer_list<size_t> shape) {
+    T* data = values.release();
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<3>>(data, shape, owner));
+  }
+
+  void check(int64_t channels) const {
+    if (channels != engine.channels_in()) throw Error("the picture has " + std::to_string(channels) + " channels, this network takes " + std::to_string(engine.channels_in()));
+  }
+
+  // Bytes (h, w, c) to (h * scale, w * scale, c').
   nb::object run(const PictureArray& picture, std::vector<OpTime>* times) {
     const auto h = static_cast<int64_t>(picture.shape(0)), w = static_cast<int64_t>(picture.shape(1));
-    engine.memory(h, w);  // refuses sizes that do not fit before anything is allocated
-    const auto out_h = static_cast<size_t>(h * engine.scale()), out_w = static_cast<size_t>(w * engine.scale());
-    auto pixels = std::make_unique<uint8_t[]>(out_h * out_w * 3);
+    check(static_cast<int64_t>(picture.shape(2)));
+    const auto out_h = static_cast<size_t>(h * engine.scale()), out_w = static_cast<size_t>(w * engine.scale()), out_c = static_cast<size_t>(engine.channels_out());
+    std::unique_ptr<uint8_t[]> pixels;
     {
       nb::gil_scoped_release release;
       std::lock_guard lock(turn);
-      engine.run({picture.data(), h, w}, {pixels.get(), static_cast<int64_t>(out_h), static_cast<int64_t>(out_w)}, times);
+      engine.prepare(h, w);  // refuses sizes that do not fit before anything is allocated
+      pixels.reset(new uint8_t[out_h * out_w * out_c]);
+      engine.run({picture.data(), nullptr, h, w}, {pixels.get(), nullptr, static_cast<int64_t>(out_h), static_cast<int64_t>(out_w)}, times);
     }
-    uint8_t* data = pixels.release();
-    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<uint8_t*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, uint8_t, nb::ndim<3>>(data, {out_h, out_w, 3}, owner));
+    return owned(std::move(pixels), {out_h, out_w, out_c});
+  }
+
+  // Planes (c, h, w) in [0, 1] to (c', h * scale, w * scale), not clipped.
+  nb::object planes(const MapArray& planes) {
+    const auto h = static_cast<int64_t>(planes.shape(1)), w = static_cast<int64_t>(planes.shape(2));
+    check(static_cast<int64_t>(planes.shape(0)));
+    const auto out_h = static_cast<size_t>(h * engine.scale()), out_w = static_cast<size_t>(w * engine.scale()), out_c = static_cast<size_t>(engine.channels_out());
+    std::unique_ptr<float[]> values;
+    {
+      nb::gil_scoped_release release;
+      std::lock_guard lock(turn);
+      engine.prepare(h, w);
+      values.reset(new float[out_h * out_w * out_c]);
+      engine.run({nullptr, planes.data(), h, w}, {nullptr, values.get(), static_cast<int64_t>(out_h), static_cast<int64_t>(out_w)});
+    }
+    return owned(std::move(values), {out_c, out_h, out_w});
   }
 
   nb::object profile(const PictureArray& picture) {
@@ -88,22 +138,42 @@ struct Runner {
     for (const OpTime& time : times) rows.append(nb::make_tuple(time.kind, time.name, time.seconds));
     return nb::make_tuple(result, rows);
   }
+
+  // What runs, (kind, name, operations that it stands for), and what was tried and not fused, (pattern, name, reason).
+  nb::object plan() const {
+    nb::list lines, remarks;
+    for (const PlanLine& line : engine.lines()) lines.append(nb::make_tuple(line.kind, line.name, line.parts));
+    for (const Remark& remark : engine.remarks()) remarks.append(nb::make_tuple(remark.pattern, remark.name, remark.reason));
+    return nb::make_tuple(lines, remarks);
+  }
 };
 
-// The last operation of the builder on maps (c, h, w), and the seconds of its fastest run.
-nb::object run_operation(const Builder& builder, const std::string& isa, int threads, const std::vector<Floats>& maps, int repeats) {
+// The last operation of the builder on tensors, for a padded picture of h by w, and the seconds of its fastest run.
+nb::object run_operation(const Builder& builder, const std::string& isa, int threads, const std::vector<Floats>& values, int64_t h, int64_t w, int repeats) {
   if (builder.specs.empty()) throw Error("there is no operation to run; add one first");
-  std::vector<DenseMap> inputs;
-  for (const Floats& map : maps) {
-    if (map.ndim() != 3 || map.size() == 0) throw Error("a map has three axes, none of them empty: channels, height, width");
-    const std::vector<int64_t> shape = shape_of(map);
-    inputs.push_back({{shape[0], shape[1], shape[2]}, {map.data(), map.data() + map.size()}});
+  std::vector<DenseTensor> inputs;
+  for (const Floats& value : values) {
+    if (value.ndim() > static_cast<size_t>(max_rank) || value.size() == 0) throw Error("a value has at most eight axes, none of them empty");
+    DenseTensor tensor{{}, {value.data(), value.data() + value.size()}};
+    for (int64_t length : shape_of(value)) tensor.dims.append(length);
+    inputs.push_back(std::move(tensor));
   }
-  auto* run = new SingleRun(run_single(builder.specs.back(), isa, threads, inputs, repeats));
+  auto* run = new SingleRun(run_single(builder.specs.back(), isa, threads, inputs, h, w, repeats));
   nb::capsule owner(run, [](void* p) noexcept { delete static_cast<SingleRun*>(p); });
-  const Shape& shape = run->output.shape;
-  const size_t extents[] = {static_cast<size_t>(shape.c), static_cast<size_t>(shape.h), static_cast<size_t>(shape.w)};
-  return nb::make_tuple(nb::ndarray<nb::numpy, float, nb::ndim<3>>(run->output.values.data(), 3, extents, owner), run->seconds);
+  const Dims& dims = run->output.dims;
+  size_t extents[max_rank];
+  for (int axis = 0; axis < dims.rank; ++axis) extents[axis] = static_cast<size_t>(dims[axis]);
+  return nb::make_tuple(nb::ndarray<nb::numpy, float>(run->output.values.data(), static_cast<size_t>(dims.rank), extents, owner), run->seconds);
+}
+
+// The Swin blocks that fusion finds in a program, for looking inside: as many builders, each with one operation.
+std::vector<Builder> window_blocks(const Builder& builder, const std::string& isa) {
+  verify(builder.specs);
+  std::vector<Builder> blocks;
+  for (OpSpec& spec : fuse(builder.specs, kernel_table(isa)).specs) {
+    if (spec.kind == "window_block") blocks.push_back({{std::move(spec)}});
+  }
+  return blocks;
 }
 
 void register_errors(nb::module_& m) {
@@ -155,7 +225,8 @@ NB_MODULE(_core, m) {
   m.def("dot_tile", &dot_tile, "isa"_a, "activations"_a, "weights"_a, "wide"_a);
   nb::class_<Builder>(m, "Builder")
       .def(nb::init<>())
-      .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "attrs"_a, "floats"_a, "codes"_a, "sites"_a)
+      .def("add", &Builder::add, "kind"_a, "name"_a, "inputs"_a, "output"_a, "ints"_a, "reals"_a, "texts"_a,
+           "int_lists"_a, "real_lists"_a, "sizes"_a, "floats"_a, "codes"_a, "indices"_a, "sites"_a)
 #if defined(INTAGLIO_PROBE)
       .def("trace_block", [](const Builder& self, size_t op, const std::string& isa, const MapArray& map) { return trace_block(self.specs.at(op), isa, map); },
            "op"_a, "isa"_a, "map"_a)
@@ -163,11 +234,14 @@ NB_MODULE(_core, m) {
       .def("time_block",
            [](const Builder& self, size_t op, const std::string& isa, const MapArray& map, int repeats) { return time_block(self.specs.at(op), isa, map, repeats); },
            "op"_a, "isa"_a, "map"_a, "repeats"_a);
-  m.def("run_operation", &run_operation, "operation"_a, "isa"_a, "threads"_a, "maps"_a, "repeats"_a = 1);
+  m.def("run_operation", &run_operation, "operation"_a, "isa"_a, "threads"_a, "values"_a, "height"_a, "width"_a, "repeats"_a = 1);
+  m.def("window_blocks", &window_blocks, "program"_a, "isa"_a);
   nb::class_<Runner>(m, "Engine")
-      .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a)
+      .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t, bool>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a, "fuse"_a)
       .def("run", [](Runner& self, const PictureArray& picture) { return self.run(picture, nullptr); }, "picture"_a)
+      .def("planes", &Runner::planes, "planes"_a)
       .def("profile", &Runner::profile, "picture"_a)
+      .def("plan", &Runner::plan)
       .def("memory", [](const Runner& self, int64_t h, int64_t w) { return self.engine.memory(h, w); }, "height"_a, "width"_a)
       .def_prop_ro("isa", [](const Runner& self) { return self.engine.isa(); })
       .def_prop_ro("threads", [](const Runner& self) { return self.engine.threads(); });

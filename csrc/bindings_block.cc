@@ -12,7 +12,7 @@ namespace intaglio {
 
 BlockBench::BlockBench(const OpSpec& spec, const std::string& isa, const MapArray& array) : block(spec, kernel_table(isa)) {
   map.shape = {static_cast<int64_t>(array.shape(0)), static_cast<int64_t>(array.shape(1)), static_cast<int64_t>(array.shape(2))};
-  const Operands operands{{map.shape}, map.shape.h, map.shape.w, 1};
+  const Operands operands{{Dims{1, map.shape.c, map.shape.h, map.shape.w}}, map.shape.h, map.shape.w, map.shape.h, map.shape.w, 1, 1};
   block.shape(operands);
   map.plane = plane_stride(map.shape.h, map.shape.w);
   values.assign(static_cast<size_t>(map.shape.c * map.plane), 0.0f);

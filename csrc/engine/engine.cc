@@ -11,8 +11,10 @@
 #endif
 
 #include "engine/error.h"
-#include "engine/fuse.h"
+#include "engine/limits.h"
 #include "engine/plan.h"
+#include "engine/verify.h"
+#include "fuse/fuse.h"
 #include "isa/machine.h"
 #include "ops/registry.h"
 
@@ -20,31 +22,46 @@ namespace intaglio {
 namespace {
 
 constexpr size_t alignment = 64;
-constexpr int64_t largest_side = int64_t{1} << 20;
 
 size_t aligned(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
-size_t bytes_of(const Shape& shape) {
-  return aligned(static_cast<size_t>(shape.c) * static_cast<size_t>(plane_stride(shape.h, shape.w)) * sizeof(float));
+size_t bytes_of(const Dims& dims, int64_t plane) {
+  const int64_t floats = plane ? dims[1] * plane : dims.count();
+  return aligned(static_cast<size_t>(floats) * sizeof(float));
 }
 
-void check_extent(const Shape& shape) {
-  const bool sound = shape.c > 0 && shape.h > 0 && shape.w > 0 && shape.c <= (1 << 16) && shape.h <= largest_side && shape.w <= largest_side;
-  if (!sound) throw Error("an operation yields a map of unsupported size; use a smaller picture");
+// Of a value for a padded picture of h by w.
+void check_extent(const std::string& name, const Dims& dims, int64_t h, int64_t w) {
+  int64_t count = 1;
+  bool sound = dims.rank <= max_rank;
+  for (int axis = 0; axis < dims.rank; ++axis) sound = sound && dims[axis] >= 1 && !__builtin_mul_overflow(count, dims[axis], &count);
+  constexpr int64_t addressable = int64_t{1} << 44;
+  if (!sound || count > std::min(addressable, limits::max_per_pixel * h * w + limits::max_beside)) {
+    throw Error("operation '" + name + "' yields a value of unsupported size; use a smaller picture");
+  }
 }
 
 }  // namespace
 
-// `in` are indices of the steps whose values are read. A value that takes over its input's buffer shares its `buffer`.
+// `in` are indices of the steps whose values are read; `last_read` is the last step that reads its value, `spread` whether all readers take planes that
+// lie apart.
 struct Engine::Step {
   std::string kind, name;
-  std::unique_ptr<Op> op;
+  std::shared_ptr<const Op> op;
   std::vector<int> in;
-  int buffer = -1;
+  int last_read = -1;
+  bool spread = true;
 };
 
+// By step: the shape of its value, the distance of its planes, the buffer that holds it (that of the step that wrote it first, so that several
+// values may share one), or the place outside of the arena.
 struct Engine::Plan {
-  std::vector<Shape> shapes;
+  int64_t h = 0, w = 0, padded_h = 0, padded_w = 0;
+  std::vector<Dims> dims;
+  std::vector<int64_t> planes;
+  std::vector<int> buffers;
+  std::vector<const float*> outside;
+  std::vector<Lifetime> lifetimes;
   Placement placement;  // by buffer
   size_t scratch_stride = 0, scratch_at = 0, shared_at = 0, bytes = 0;
 };
@@ -70,72 +87,103 @@ struct Engine::Arena {
   std::byte* data;
 };
 
+void refuse_shapes(const char* kind, const char* expected) {
+  throw Error(std::string("'") + kind + "' reads values of other shapes, expected " + expected + "; use a larger picture or pack the model again");
+}
+
 Engine::Engine(std::vector<OpSpec> specs, int64_t scale, const Options& options)
     : kernels_(kernel_table(options.isa)), scale_(scale), limit_(options.memory) {
-  if (scale < 1 || scale > 16) throw Error("scale " + std::to_string(scale) + " is outside 1 to 16; pack the model again");
-  wire(fuse_sums(std::move(specs)));
+  if (scale < 1 || scale > limits::max_scale) throw Error("scale " + std::to_string(scale) + " is outside 1 to 16; pack the model again");
+  verify(specs);
+  channels_in_ = specs.front().integer("channels", 1, 16);
+  channels_out_ = static_cast<int64_t>(specs.back().numbers("mean").size());
+  if (options.fuse) {
+    Fused fused = fuse(std::move(specs), kernels_);
+    specs = std::move(fused.specs), remarks_ = std::move(fused.remarks);
+  }
+  wire(specs);
   pool_ = std::make_unique<Pool>(std::clamp(options.threads, 1, 256));
 }
 
 Engine::~Engine() = default;
 
 void Engine::wire(const std::vector<OpSpec>& specs) {
-  if (specs.size() < 2 || specs.front().kind != "picture" || specs.back().kind != "output") {
-    throw Error("a program goes from 'picture' to 'output'; this one does not, pack the model again");
-  }
   std::map<std::string, int> written;
-  std::vector<int> last_read(specs.size(), -1);
-  for (size_t i = 0; i < specs.size(); ++i) {
-    const OpSpec& spec = specs[i];
-    const bool end = (spec.kind == "picture") != (i == 0) || (spec.kind == "output") != (i + 1 == specs.size());
-    if (end) spec.refuse("'picture' comes first and 'output' last, each once");
-    Step step{spec.kind, spec.name, make_op(spec, kernels_), {}, -1};
-    for (const std::string& input : spec.inputs) {
-      const auto found = written.find(input);
-      if (found == written.end()) spec.refuse("reads '" + input + "' before it is written");
+  for (const OpSpec& spec : specs) {
+    const int index = static_cast<int>(steps_.size());
+    Step step{spec.kind, spec.name, spec.made ? spec.made : make_op(spec, kernels_), {}};
+    for (size_t k = 0; k < spec.inputs.size(); ++k) {
+      const auto found = written.find(spec.inputs[k]);
+      if (found == written.end()) spec.refuse("reads '" + spec.inputs[k] + "' before it is written");
       step.in.push_back(found->second);
-      last_read[static_cast<size_t>(found->second)] = static_cast<int>(i);
+      Step& writer = steps_[static_cast<size_t>(found->second)];
+      writer.last_read = index;
+      writer.spread = writer.spread && step.op->planes(static_cast<int>(k));
     }
-    if (!written.emplace(spec.output, static_cast<int>(i)).second) spec.refuse("writes '" + spec.output + "' a second time");
+    written.emplace(spec.output, index);
+    lines_.push_back({spec.kind, spec.name, spec.parts});
     steps_.push_back(std::move(step));
-  }
-  for (size_t i = 0; i < steps_.size(); ++i) {
-    Step& step = steps_[i];
-    const int shared = step.op->in_place();
-    step.buffer = static_cast<int>(i);
-    if (shared < 0 || shared >= static_cast<int>(step.in.size())) continue;
-    const int input = step.in[static_cast<size_t>(shared)];
-    const bool read_once = std::count(step.in.begin(), step.in.end(), input) == 1;
-    if (read_once && last_read[static_cast<size_t>(input)] == static_cast<int>(i)) step.buffer = steps_[static_cast<size_t>(input)].buffer;
   }
 }
 
+// Which buffer a step writes to, and how its planes lie. `last_of_buffer` is the last step that reads any value of a buffer.
+void Engine::give_buffer(Plan& plan, size_t at, const Operands& operands, std::vector<int>& last_of_buffer) const {
+  const Step& step = steps_[at];
+  const Dims& dims = plan.dims[at];
+  const auto spread_input = [&](size_t k) { return operands.in[k] == dims && plan.planes[static_cast<size_t>(step.in[k])] > 0; };
+  bool spread = step.spread && dims.is_map() && step.op->layout() != Layout::dense;
+  if (spread && step.op->layout() == Layout::as_input) {
+    bool any = false;
+    for (size_t k = 0; k < step.in.size(); ++k) any = any || spread_input(k);
+    spread = any;
+  }
+  plan.planes.push_back(spread ? plane_stride(dims[2], dims[3]) : 0);
+  plan.outside.push_back(step.op->constant());
+  int buffer = static_cast<int>(at);
+  if (step.op->renames()) {
+    const auto input = static_cast<size_t>(step.in[0]);
+    buffer = plan.buffers[input];
+    plan.outside.back() = plan.outside[input];
+  }
+  for (size_t k = 0; k < step.in.size() && buffer == static_cast<int>(at); ++k) {
+    const auto input = static_cast<size_t>(step.in[k]);
+    const int shared = plan.buffers[input];
+    const auto reads = std::count_if(step.in.begin(), step.in.end(), [&](int one) { return plan.buffers[static_cast<size_t>(one)] == shared; });
+    const bool free = !plan.outside[input] && reads == 1 && last_of_buffer[static_cast<size_t>(shared)] == static_cast<int>(at);
+    if (step.op->in_place(static_cast<int>(k)) && free && operands.in[k] == dims && plan.planes[input] == plan.planes[at]) buffer = shared;
+  }
+  plan.buffers.push_back(buffer);
+  last_of_buffer.push_back(-1);
+  last_of_buffer[static_cast<size_t>(buffer)] = std::max(last_of_buffer[static_cast<size_t>(buffer)], step.last_read);
+  Lifetime& life = plan.lifetimes[static_cast<size_t>(buffer)];
+  if (buffer == static_cast<int>(at)) life.born = static_cast<int>(at);
+  life.dies = std::max({life.dies, static_cast<int>(at), step.last_read});
+  if (!plan.outside.back()) life.bytes = std::max(life.bytes, bytes_of(dims, plan.planes[at]));
+}
+
 Engine::Plan Engine::plan(int64_t h, int64_t w) const {
-  if (h < 1 || w < 1 || h > largest_side || w > largest_side) throw Error("the picture is empty or larger than a million pixels a side");
+  if (h < 1 || w < 1 || h > limits::max_side || w > limits::max_side) throw Error("the picture is empty or larger than a million pixels a side");
   Plan plan;
-  std::vector<Lifetime> lifetimes(steps_.size());
+  plan.h = h, plan.w = w;
+  plan.lifetimes.resize(steps_.size());
+  std::vector<int> last_of_buffer;
   size_t per_thread = 0, shared = 0;
+  Operands operands{{}, h, w, h, w, scale_, pool_->threads()};
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    Operands operands{{}, h, w, scale_};
-    for (int input : step.in) {
-      operands.in.push_back(plan.shapes[static_cast<size_t>(input)]);
-      const size_t buffer = static_cast<size_t>(steps_[static_cast<size_t>(input)].buffer);
-      lifetimes[buffer].dies = static_cast<int>(i);
-    }
-    const Shape shape = step.op->shape(operands);
-    plan.shapes.push_back(shape);
+    operands.in.clear();
+    for (int input : step.in) operands.in.push_back(plan.dims[static_cast<size_t>(input)]);
+    const Dims dims = step.op->shape(operands);
+    if (i == 0) operands.padded_h = dims[2], operands.padded_w = dims[3];
+    plan.dims.push_back(dims);
+    check_extent(step.name, dims, operands.padded_h, operands.padded_w);
     const Workspace workspace = step.op->workspace(operands);
     per_thread = std::max(per_thread, aligned(workspace.per_thread));
     shared = std::max(shared, aligned(workspace.shared));
-    if (i + 1 == steps_.size()) break;
-    check_extent(shape);
-    Lifetime& life = lifetimes[static_cast<size_t>(step.buffer)];
-    if (step.buffer == static_cast<int>(i)) life.born = static_cast<int>(i);
-    life.bytes = std::max(life.bytes, bytes_of(shape));
-    life.dies = std::max(life.dies, static_cast<int>(i));
+    if (i + 1 < steps_.size()) give_buffer(plan, i, operands, last_of_buffer);
   }
-  plan.placement = place(lifetimes);
+  plan.padded_h = operands.padded_h, plan.padded_w = operands.padded_w;
+  plan.placement = place(plan.lifetimes);
   plan.scratch_stride = per_thread;
   plan.scratch_at = aligned(plan.placement.bytes);
   plan.shared_at = plan.scratch_at + per_thread * static_cast<size_t>(pool_->threads());
@@ -145,12 +193,20 @@ Engine::Plan Engine::plan(int64_t h, int64_t w) const {
 
 size_t Engine::memory(int64_t h, int64_t w) const { return plan(h, w).bytes; }
 
-void Engine::run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times) {
-  const Plan plan = this->plan(picture.h, picture.w);
-  if (limit_ && plan.bytes > limit_) {
-    throw Error("this picture needs " + std::to_string(plan.bytes >> 20) + " MiB, the bound is " + std::to_string(limit_ >> 20) +
+void Engine::prepare(int64_t h, int64_t w) {
+  if (!plan_ || plan_->h != h || plan_->w != w) {
+    plan_.reset();
+    plan_ = std::make_unique<Plan>(plan(h, w));
+  }
+  if (limit_ && plan_->bytes > limit_) {
+    throw Error("this picture needs " + std::to_string(plan_->bytes >> 20) + " MiB, the bound is " + std::to_string(limit_ >> 20) +
                 " MiB; raise the bound on memory or use a smaller picture");
   }
+}
+
+void Engine::run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times) {
+  prepare(picture.h, picture.w);
+  const Plan& plan = *plan_;
   try {
     if (!arena_ || arena_->bytes < plan.bytes) {
       arena_.reset();
@@ -160,18 +216,18 @@ void Engine::run(const Picture& picture, const MutablePicture& result, std::vect
     throw Error("out of memory: this picture needs " + std::to_string(plan.bytes >> 20) + " MiB; give a bound on memory or use a smaller picture");
   }
   std::byte* base = arena_->data;
-  auto map_of = [&](int step) {
-    const size_t at = static_cast<size_t>(step);
-    const Shape shape = plan.shapes[at];
-    std::byte* data = base + plan.placement.offsets[static_cast<size_t>(steps_[at].buffer)];
-    return Map{reinterpret_cast<float*>(data), shape, plane_stride(shape.h, shape.w)};
+  const auto value_of = [&](size_t at) {
+    if (at + 1 == steps_.size()) return Tensor{};
+    if (const float* outside = plan.outside[at]) return Tensor{const_cast<float*>(outside), plan.dims[at], 0};  // nobody writes to it
+    std::byte* data = base + plan.placement.offsets[static_cast<size_t>(plan.buffers[at])];
+    return Tensor{reinterpret_cast<float*>(data), plan.dims[at], plan.planes[at]};
   };
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
-    Context context{{}, map_of(static_cast<int>(i)), picture, result, *pool_, base + plan.scratch_at, plan.scratch_stride, base + plan.shared_at};
-    for (int input : step.in) context.in.push_back(map_of(input));
+    Context context{{}, value_of(i), picture, result, plan.padded_h, plan.padded_w, *pool_, base + plan.scratch_at, plan.scratch_stride, base + plan.shared_at};
+    for (int input : step.in) context.in.push_back(value_of(static_cast<size_t>(input)));
     const auto start = std::chrono::steady_clock::now();
-    step.op->run(context);
+    if (!step.op->renames() && !step.op->constant()) step.op->run(context);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     if (times) times->push_back({step.kind, step.name, spent.count()});
   }

@@ -1,4 +1,4 @@
-// Runs a program on pictures of any size: checks it once, plans memory for each size, runs the operations in order.
+// Runs a program on pictures of any size: checks it once, fuses what belongs together, plans memory for each size, runs the operations in order.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "engine/op.h"
 #include "engine/spec.h"
+#include "fuse/graph.h"
 
 namespace intaglio {
 
@@ -14,6 +15,7 @@ struct Options {
   std::string isa;         // empty: the fastest that this machine runs
   int threads = 1;
   size_t memory = 0;       // bytes that the arena may take; 0: no bound
+  bool fuse = true;        // false: each operation of the program by itself
 };
 
 struct OpTime {
@@ -21,21 +23,35 @@ struct OpTime {
   double seconds;
 };
 
+// One operation that runs: its kind and name, and the names of the operations of the program that it stands for.
+struct PlanLine {
+  std::string kind, name;
+  std::vector<std::string> parts;
+};
+
 class Engine {
  public:
-  // Throws Error if the program is not a straight line of known, sound operations from `picture` to `output`.
+  // Throws Error if the program is not a straight line of known, sound operations from `input` to `output`.
   Engine(std::vector<OpSpec> specs, int64_t scale, const Options& options);
   ~Engine();
 
   const char* isa() const { return kernels_.isa; }
   int threads() const { return pool_->threads(); }
   int64_t scale() const { return scale_; }
+  // Channels of the picture that enters, and of the one that leaves.
+  int64_t channels_in() const { return channels_in_; }
+  int64_t channels_out() const { return channels_out_; }
+
+  const std::vector<PlanLine>& lines() const { return lines_; }
+  const std::vector<Remark>& remarks() const { return remarks_; }
 
   // Bytes of arena and scratch that a picture of this size needs. Throws Error if it does not fit the program.
   size_t memory(int64_t h, int64_t w) const;
 
-  // result is (h * scale, w * scale, 3). Throws Error if the bound on memory does not allow it or memory runs out.
-  // One run at a time for each engine.
+  // Plans for a picture of this size, and keeps the plan. Throws Error if it does not fit the program or the bound on memory.
+  void prepare(int64_t h, int64_t w);
+
+  // result is h * scale by w * scale. Throws Error as `prepare`, and if memory runs out. One run at a time for each engine.
   void run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times = nullptr);
 
  private:
@@ -44,12 +60,16 @@ class Engine {
   struct Step;
   Plan plan(int64_t h, int64_t w) const;
   void wire(const std::vector<OpSpec>& specs);
+  void give_buffer(Plan& plan, size_t step, const Operands& operands, std::vector<int>& last_of_buffer) const;
 
   const KernelTable& kernels_;
-  int64_t scale_;
+  int64_t scale_, channels_in_ = 0, channels_out_ = 0;
   size_t limit_;
   std::vector<Step> steps_;
+  std::vector<PlanLine> lines_;
+  std::vector<Remark> remarks_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<Plan> plan_;  // that of the last picture
   std::unique_ptr<Arena> arena_;
 };
 

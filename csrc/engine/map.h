@@ -29,15 +29,4 @@ struct Map {
   float* row(int64_t c, int64_t y) const { return data + c * plane + y * shape.w; }
 };
 
-// Interleaved RGB bytes, (h, w, 3).
-struct Picture {
-  const uint8_t* data = nullptr;
-  int64_t h = 0, w = 0;
-};
-
-struct MutablePicture {
-  uint8_t* data = nullptr;
-  int64_t h = 0, w = 0;
-};
-
 }  // namespace intaglio

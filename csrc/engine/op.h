@@ -5,17 +5,33 @@
 #include <memory>
 #include <vector>
 
-#include "engine/map.h"
 #include "engine/pool.h"
+#include "engine/tensor.h"
 #include "isa/kernel_table.h"
 
 namespace intaglio {
 
-// What an op may ask about its inputs before any buffer exists. `picture` is the picture of this run; `scale` that of the program.
+// The picture that enters: bytes (h, w, c) or planes (c, h, w), of which one is null.
+struct Picture {
+  const uint8_t* bytes = nullptr;
+  const float* planes = nullptr;
+  int64_t h = 0, w = 0;
+};
+
+struct MutablePicture {
+  uint8_t* bytes = nullptr;
+  float* planes = nullptr;
+  int64_t h = 0, w = 0;
+};
+
+// What an op may ask about its inputs before any buffer exists. `picture` is the picture of this run, `padded` its sides as the network sees it;
+// `scale` that of the program.
 struct Operands {
-  std::vector<Shape> in;
+  std::vector<Dims> in;
   int64_t picture_h = 0, picture_w = 0;
+  int64_t padded_h = 0, padded_w = 0;
   int64_t scale = 1;
+  int threads = 1;
 };
 
 // Scratch in bytes: one region for each thread, and one for all.
@@ -25,10 +41,11 @@ struct Workspace {
 };
 
 struct Context {
-  std::vector<Map> in;
-  Map out;
+  std::vector<Tensor> in;
+  Tensor out;
   Picture picture;
   MutablePicture result;
+  int64_t padded_h = 0, padded_w = 0;
   Pool& pool;
   std::byte* scratch_base = nullptr;
   size_t scratch_stride = 0;
@@ -38,16 +55,36 @@ struct Context {
   std::byte* shared() const { return shared_base; }
 };
 
+// How a map is written: without gaps, with its planes apart (which spreads them over the cache), or as the input whose buffer it may take.
+enum class Layout { dense, planes, as_input };
+
 class Op {
  public:
   virtual ~Op() = default;
-  // The shape of the output; throws Error if the inputs do not fit. `output` returns an empty shape.
-  virtual Shape shape(const Operands& operands) const = 0;
+  // The shape of the output; throws Error if the inputs do not fit. That of `output` is its input's.
+  virtual Dims shape(const Operands& operands) const = 0;
   virtual Workspace workspace(const Operands&) const { return {}; }
-  // The input whose buffer the output may take, if there is one of that number; or -1.
-  virtual int in_place() const { return -1; }
+  // Whether the output may take the buffer of that input where their shapes are equal.
+  virtual bool in_place(int) const { return false; }
+  // Whether that input may be a map whose planes lie apart, and whether the output should be.
+  virtual bool planes(int) const { return false; }
+  virtual Layout layout() const { return Layout::dense; }
+  // Whether the output is the first input under another shape.
+  virtual bool renames() const { return false; }
+  // The output itself, where it is part of the operation.
+  virtual const float* constant() const { return nullptr; }
   // Neither throws nor allocates.
   virtual void run(const Context& context) const = 0;
 };
+
+// An operation on maps: planes may lie apart everywhere.
+class MapOp : public Op {
+ public:
+  bool planes(int) const override { return true; }
+  Layout layout() const override { return Layout::planes; }
+};
+
+// The message for inputs that do not fit an operation.
+[[noreturn]] void refuse_shapes(const char* kind, const char* expected);
 
 }  // namespace intaglio

@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "engine/op.h"
+#include "engine/verify.h"
 #include "isa/machine.h"
 #include "ops/registry.h"
 
@@ -28,50 +29,60 @@ struct Buffer {
   float* floats;
 };
 
-struct OwnedMap {
-  OwnedMap(const Shape& shape, float fill)
-      : stride(plane_stride(shape.h, shape.w)), buffer(static_cast<size_t>(shape.c * stride), fill), map{buffer.floats, shape, stride} {}
-  int64_t stride;
+struct OwnedTensor {
+  OwnedTensor(const Dims& dims, bool spread, float fill)
+      : plane(spread && dims.is_map() ? plane_stride(dims[2], dims[3]) : 0),
+        count(plane ? dims[1] * plane : dims.count()),
+        buffer(static_cast<size_t>(count), fill),
+        tensor{buffer.floats, dims, plane} {}
+  int64_t plane, count;
   Buffer buffer;
-  Map map;
+  Tensor tensor;
 };
 
 // Between the planes is NaN: whoever uses it, rather than only reading it, shows.
-std::unique_ptr<OwnedMap> spread(const DenseMap& dense) {
-  auto owned = std::make_unique<OwnedMap>(dense.shape, NAN);
-  const size_t pixels = static_cast<size_t>(dense.shape.h * dense.shape.w);
-  for (int64_t c = 0; c < dense.shape.c; ++c) {
-    std::memcpy(owned->map.channel(c), dense.values.data() + static_cast<size_t>(c) * pixels, pixels * sizeof(float));
+std::unique_ptr<OwnedTensor> spread(const DenseTensor& dense, bool apart) {
+  auto owned = std::make_unique<OwnedTensor>(dense.dims, apart, NAN);
+  const Tensor& tensor = owned->tensor;
+  for (int64_t run = 0; run < tensor.runs(); ++run) {
+    std::memcpy(tensor.run(run), dense.values.data() + run * tensor.run_length(), static_cast<size_t>(tensor.run_length()) * sizeof(float));
   }
   return owned;
 }
 
-DenseMap gather(const Map& map) {
-  DenseMap dense{map.shape, {}};
-  const int64_t pixels = map.shape.h * map.shape.w;
-  for (int64_t c = 0; c < map.shape.c; ++c) {
-    const float* plane = map.channel(c);
-    if (std::any_of(plane + pixels, plane + map.plane, [](float x) { return x != untouched; })) throw Error("an operation wrote beyond a plane of its output");
-    dense.values.insert(dense.values.end(), plane, plane + pixels);
+DenseTensor gather(const OwnedTensor& owned) {
+  const Tensor& tensor = owned.tensor;
+  DenseTensor dense{tensor.dims, {}};
+  const float* end = owned.buffer.floats + owned.count + 16;
+  for (int64_t run = 0; run < tensor.runs(); ++run) {
+    const float* values = tensor.run(run);
+    const float* gap = values + tensor.run_length();
+    const float* next = run + 1 < tensor.runs() ? tensor.run(run + 1) : end;
+    if (std::any_of(gap, next, [](float x) { return x != untouched; })) throw Error("an operation wrote beyond a plane of its output");
+    dense.values.insert(dense.values.end(), values, gap);
   }
   return dense;
 }
 
 }  // namespace
 
-SingleRun run_single(const OpSpec& spec, const std::string& isa, int threads, const std::vector<DenseMap>& inputs, int repeats) {
+SingleRun run_single(const OpSpec& spec, const std::string& isa, int threads, const std::vector<DenseTensor>& inputs, int64_t h, int64_t w, int repeats) {
+  if (!is_internal(spec.kind)) verify(spec);
   const std::unique_ptr<Op> op = make_op(spec, kernel_table(isa));
-  Operands operands;
-  std::vector<std::unique_ptr<OwnedMap>> owned;
   Pool pool(threads);
-  Context context{{}, {}, {}, {}, pool, nullptr, 0, nullptr};
-  for (const DenseMap& input : inputs) {
-    owned.push_back(spread(input));
-    operands.in.push_back(input.shape);
-    context.in.push_back(owned.back()->map);
+  Operands operands{{}, h, w, h, w, 1, pool.threads()};
+  std::vector<std::unique_ptr<OwnedTensor>> owned;
+  Context context{{}, {}, {}, {}, h, w, pool, nullptr, 0, nullptr};
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    owned.push_back(spread(inputs[k], op->planes(static_cast<int>(k))));
+    operands.in.push_back(inputs[k].dims);
+    context.in.push_back(owned.back()->tensor);
   }
-  OwnedMap out(op->shape(operands), untouched);
-  context.out = out.map;
+  const Dims dims = op->shape(operands);
+  if (op->renames()) return {{dims, inputs.at(0).values}, 0.0};
+  if (op->constant()) return {{dims, {op->constant(), op->constant() + dims.count()}}, 0.0};
+  OwnedTensor out(dims, op->layout() != Layout::dense, untouched);
+  context.out = out.tensor;
   const Workspace workspace = op->workspace(operands);
   context.scratch_stride = (workspace.per_thread + alignment - 1) / alignment * alignment;
   const Buffer scratch(context.scratch_stride / sizeof(float) * static_cast<size_t>(pool.threads()), NAN), shared(workspace.shared / sizeof(float) + 1, NAN);
@@ -83,7 +94,7 @@ SingleRun run_single(const OpSpec& spec, const std::string& isa, int threads, co
     op->run(context);
     seconds = std::min(seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
-  return {gather(out.map), seconds};
+  return {gather(out), seconds};
 }
 
 }  // namespace intaglio

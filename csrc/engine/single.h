@@ -1,25 +1,24 @@
-// One operation on given maps, without a program around it: for tests and benchmarks of single operations.
+// One operation on given values, without a program around it: for tests and benchmarks of single operations.
 #pragma once
 
 #include <vector>
 
-#include "engine/map.h"
 #include "engine/spec.h"
+#include "engine/tensor.h"
 
 namespace intaglio {
 
-// A map with its planes one after another, h * w floats each.
-struct DenseMap {
-  Shape shape;
+struct DenseTensor {
+  Dims dims;
   std::vector<float> values;
 };
 
 struct SingleRun {
-  DenseMap output;
+  DenseTensor output;
   double seconds;  // the fastest of `repeats` runs
 };
 
-// Throws Error if the spec is not sound, the maps do not fit, or the operation wrote beyond its output's planes.
-SingleRun run_single(const OpSpec& spec, const std::string& isa, int threads, const std::vector<DenseMap>& inputs, int repeats);
+// `h` and `w` are the sides of the padded picture. Throws Error if the spec is not sound, the values do not fit, or the operation wrote beyond its output.
+SingleRun run_single(const OpSpec& spec, const std::string& isa, int threads, const std::vector<DenseTensor>& inputs, int64_t h, int64_t w, int repeats);
 
 }  // namespace intaglio

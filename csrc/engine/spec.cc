@@ -77,22 +77,39 @@ const std::string& OpSpec::text(const std::string& role) const {
   return *value;
 }
 
-std::vector<float> OpSpec::numbers(const std::string& role, size_t count) const {
+const std::vector<double>& OpSpec::reals(const std::string& role) const {
   const auto* values = std::get_if<std::vector<double>>(&attr(role));
-  if (!values || values->size() != count) refuse("attribute '" + role + "' is not a list of " + std::to_string(count) + " numbers");
+  if (!values) refuse("attribute '" + role + "' is not a list of numbers");
   for (double value : *values) {
     if (!std::isfinite(value) || std::fabs(value) > 1e30) refuse("attribute '" + role + "' is not finite");
   }
-  return {values->begin(), values->end()};
+  return *values;
 }
 
-const std::vector<float>& OpSpec::tensor(const std::string& role, std::initializer_list<int64_t> shape) const {
+std::vector<float> OpSpec::numbers(const std::string& role, size_t count) const {
+  const auto& values = reals(role);
+  if (count && values.size() != count) refuse("attribute '" + role + "' is not a list of " + std::to_string(count) + " numbers");
+  return {values.begin(), values.end()};
+}
+
+std::vector<int64_t> OpSpec::integers(const std::string& role, size_t count) const {
+  const auto* values = std::get_if<std::vector<int64_t>>(&attr(role));
+  if (!values || (count && values->size() != count)) refuse("attribute '" + role + "' is not a list of integers as long as it should be");
+  return *values;
+}
+
+const std::vector<Extent>& OpSpec::extents(const std::string& role) const {
+  const auto* values = std::get_if<std::vector<Extent>>(&attr(role));
+  if (!values) refuse("attribute '" + role + "' is no length");
+  return *values;
+}
+
+const std::vector<float>& OpSpec::tensor(const std::string& role, const std::vector<int64_t>& shape) const {
   const auto found = floats.find(role);
   if (found == floats.end()) refuse("tensor '" + role + "' is missing");
   const FloatTensor& tensor = found->second;
-  const std::vector<int64_t> wanted(shape);
-  if (tensor.shape != wanted || elements(wanted) != static_cast<int64_t>(tensor.values.size())) {
-    refuse("tensor '" + role + "' has shape " + describe(tensor.shape) + ", expected " + describe(wanted));
+  if (tensor.shape != shape || elements(shape) != static_cast<int64_t>(tensor.values.size())) {
+    refuse("tensor '" + role + "' has shape " + describe(tensor.shape) + ", expected " + describe(shape));
   }
   for (float value : tensor.values) {
     if (!std::isfinite(value)) refuse("tensor '" + role + "' holds NaN or infinite values");
@@ -100,17 +117,27 @@ const std::vector<float>& OpSpec::tensor(const std::string& role, std::initializ
   return tensor.values;
 }
 
-const std::vector<uint8_t>& OpSpec::code_tensor(const std::string& part, std::initializer_list<int64_t> shape) const {
-  const auto found = codes.find(part + ".codes");
-  if (found == codes.end()) refuse("codes '" + part + ".codes' are missing");
+std::vector<float> OpSpec::tensor_or_zeros(const std::string& role, int64_t count) const {
+  return has_floats(role) ? tensor(role, {count}) : std::vector<float>(static_cast<size_t>(count));
+}
+
+const std::vector<int64_t>& OpSpec::shape_of(const std::string& role) const {
+  if (const auto found = floats.find(role); found != floats.end()) return found->second.shape;
+  const auto found = codes.find(role + ".codes");
+  if (found == codes.end()) refuse("tensor '" + role + "' is missing");
+  return found->second.shape;
+}
+
+const std::vector<uint8_t>& OpSpec::code_tensor(const std::string& role, const std::string& site_role, const std::vector<int64_t>& shape) const {
+  const auto found = codes.find(role);
+  if (found == codes.end()) refuse("codes '" + role + "' are missing");
   const CodeTensor& tensor = found->second;
-  const std::vector<int64_t> wanted(shape);
-  if (tensor.shape != wanted || elements(wanted) != static_cast<int64_t>(tensor.values.size())) {
-    refuse("codes '" + part + ".codes' have shape " + describe(tensor.shape) + ", expected " + describe(wanted));
+  if (tensor.shape != shape || elements(shape) != static_cast<int64_t>(tensor.values.size())) {
+    refuse("codes '" + role + "' have shape " + describe(tensor.shape) + ", expected " + describe(shape));
   }
-  const int top = site(part + ".weight").front().top();
+  const int top = site(site_role).front().top();
   for (uint8_t code : tensor.values) {
-    if (code > top) refuse("code " + std::to_string(code) + " of '" + part + "' exceeds its width, largest is " + std::to_string(top));
+    if (code > top) refuse("code " + std::to_string(code) + " of '" + role + "' exceeds its width, largest is " + std::to_string(top));
   }
   return tensor.values;
 }

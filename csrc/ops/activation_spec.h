@@ -1,6 +1,7 @@
 // The activation of an operation, read from its spec.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "engine/spec.h"
@@ -12,11 +13,13 @@ struct ActivationSpec {
   Activation act = Activation::none;
   std::vector<float> slopes;  // of prelu, one for each channel; of all others, one
 
-  // From the attributes `act` and `slope`, and the tensor `prelu`.
-  static ActivationSpec read(const OpSpec& spec);
+  // Whether the kernels have a function of this name.
+  static bool knows(const std::string& function);
+  // From the attributes `function` and `slope`, and the tensor of prelu's slopes, of which there may be one for all channels.
+  static ActivationSpec read(const OpSpec& spec, const std::string& slopes);
 
-  bool fits(int64_t channels) const { return act != Activation::prelu || slopes.size() == static_cast<size_t>(channels); }
-  float slope(int64_t channel) const { return slopes[act == Activation::prelu ? static_cast<size_t>(channel) : 0]; }
+  bool fits(int64_t channels) const { return slopes.size() == 1 || slopes.size() == static_cast<size_t>(channels); }
+  float slope(int64_t channel) const { return slopes[slopes.size() > 1 ? static_cast<size_t>(channel) : 0]; }
 };
 
 }  // namespace intaglio

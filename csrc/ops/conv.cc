@@ -1,8 +1,12 @@
 // Convolutions, float and quantized: cuts the output into tiles that fit the second-level cache with their input, one kernel call each.
+// What the kernels do not do (groups, dilation, borders that differ or are mirrored) is in conv_general.cc.
 #include <algorithm>
+#include <optional>
 
 #include "engine/error.h"
+#include "engine/limits.h"
 #include "ops/activation_spec.h"
+#include "ops/conv_general.h"
 #include "ops/conv_matrix_weights.h"
 #include "ops/conv_weights.h"
 #include "ops/factories.h"
@@ -31,33 +35,41 @@ struct Tiling {
 
 // What all forms share. A `Form` says how many planes its words take and calls its kernel.
 template <class Form>
-class ConvOp final : public Op {
+class ConvOp final : public MapOp {
  public:
   ConvOp(const ConvGeometry& geometry, ActivationSpec activation, ConvResidual residual, Form form)
       : geometry_(geometry), activation_(std::move(activation)), residual_(residual), form_(std::move(form)) {}
 
-  Shape shape(const Operands& operands) const override {
-    const Shape& in = operands.in.at(0);
-    if (in.c != geometry_.in) throw Error("a convolution reads a map of another number of channels; the program is damaged, pack the model again");
-    if (std::min(in.h, in.w) + 2 * geometry_.pad < geometry_.kernel) throw Error("the picture is smaller than this network's convolutions; enlarge it");
-    const Shape out{geometry_.out, geometry_.output_extent(in.h), geometry_.output_extent(in.w)};
-    if (operands.in.size() > 1 && !(operands.in[1] == out)) throw Error("'add' joins maps of different shapes; the program is damaged, pack the model again");
+  Dims shape(const Operands& operands) const override {
+    const Dims& in = operands.in.at(0);
+    if (in.rank != 4 || in[1] != geometry_.in) refuse_shapes("conv2d", "a map of as many channels as its weights");
+    if (std::min(in[2], in[3]) + 2 * geometry_.pad < geometry_.kernel) throw Error("the picture is smaller than this network's convolutions; enlarge it");
+    const Dims out{in[0], geometry_.out, geometry_.output_extent(in[2]), geometry_.output_extent(in[3])};
+    if (operands.in.size() > 1 && !(operands.in[1] == out)) refuse_shapes("conv2d with a sum", "terms of one shape");
     return out;
   }
 
   // Each pixel of the residual is read just before it is written, by the same thread.
-  int in_place() const override { return 1; }
+  bool in_place(int input) const override { return input == 1; }
 
   Workspace workspace(const Operands& operands) const override {
-    const Shape out = shape(operands);
-    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.h, out.w, 1);
+    const Dims out = shape(operands);
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out[2], out[3], 1);
     return {static_cast<size_t>(ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words()) * sizeof(float), 0};
   }
 
   void run(const Context& context) const override {
-    const Map &in = context.in[0], &out = context.out;
+    for (int64_t index = 0; index < context.out.maps(); ++index) run_map(context, index);
+  }
+
+ private:
+  void run_map(const Context& context, int64_t index) const {
+    const Map in = context.in[0].map(index), out = context.out.map(index);
     ConvResidual residual = residual_;
-    if (context.in.size() > 1) residual.data = context.in[1].data, residual.plane = context.in[1].plane;
+    if (context.in.size() > 1) {
+      const Map other = context.in[1].map(index);
+      residual.data = other.data, residual.plane = other.plane;
+    }
     const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.shape.h, out.shape.w, context.pool.threads());
     context.pool.run(tiling.bands * tiling.strips, [&](int thread, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
@@ -70,7 +82,6 @@ class ConvOp final : public Op {
     });
   }
 
- private:
   ConvGeometry geometry_;
   ActivationSpec activation_;
   ConvResidual residual_;  // scales
@@ -106,29 +117,16 @@ struct CodesForm {
   }
 };
 
-// An activation with one slope for each output.
-ActivationSpec read_activation(const OpSpec& spec, const ConvGeometry& geometry) {
-  ActivationSpec activation = ActivationSpec::read(spec);
-  if (!activation.fits(geometry.out)) spec.refuse("prelu has slopes for another number of channels");
-  activation.slopes.resize(static_cast<size_t>(geometry.out), activation.slope(0));
-  return activation;
-}
-
-ConvGeometry read_geometry(const OpSpec& spec) {
-  ConvGeometry geometry;
-  geometry.in = static_cast<int>(spec.integer("in", 1, 4096));
-  geometry.out = static_cast<int>(spec.integer("out", 1, 4096));
-  geometry.kernel = static_cast<int>(spec.integer("kernel", 1, largest_conv_kernel));
-  geometry.stride = static_cast<int>(spec.integer("stride", 1, 16));
-  geometry.pad = static_cast<int>(spec.integer("pad", 0, largest_conv_kernel));
-  return geometry;
-}
-
-ConvResidual read_residual(const OpSpec& spec) {
-  ConvResidual residual;
-  if (spec.attrs.contains("own_scale")) residual.own = spec.number("own_scale");
-  if (spec.attrs.contains("residual_scale")) residual.other = spec.number("residual_scale");
-  return residual;
+// The geometry, where the kernels have it: one group, square, undilated, zeros all round.
+std::optional<ConvGeometry> kernel_geometry(const OpSpec& spec) {
+  const auto stride = spec.integers("stride", 2), padding = spec.integers("padding", 4), dilation = spec.integers("dilation", 2);
+  const auto& weight = spec.shape_of("weight");
+  const int64_t kernel = weight[2], pad = padding[0];
+  const bool plain = spec.integer("groups", 1, 4096) == 1 && weight[3] == kernel && kernel <= largest_conv_kernel && stride[0] == stride[1] &&
+                     padding == std::vector<int64_t>(4, pad) && pad <= largest_conv_kernel && (kernel == 1 || dilation == std::vector<int64_t>(2, 1)) &&
+                     (pad == 0 || spec.text("pad_mode") == "zeros");
+  if (!plain) return std::nullopt;
+  return ConvGeometry{static_cast<int>(weight[1]), static_cast<int>(weight[0]), static_cast<int>(kernel), static_cast<int>(stride[0]), static_cast<int>(pad)};
 }
 
 // Whether matrix registers, which pad outputs to 16 and groups of channels to 16, are faster than vectors for this many products of words.
@@ -139,24 +137,22 @@ bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int step
 }
 
 std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
-  const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
+  const std::vector<float> bias = spec.tensor_or_zeros("bias", geometry.out);
   const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-  ActivationSpec activation = read_activation(spec, geometry);
+  ActivationSpec activation = conv_activation(spec, geometry.out);
   if (kernels.conv_float_matrix && prefer_matrix(geometry, 2, 3, geometry.in)) {
     FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
-    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), read_residual(spec), std::move(form));
+    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), conv_residual(spec), std::move(form));
   }
   FloatForm form{kernels.conv_float, geometry.in, pack_float_weights(geometry, weight), bias};
-  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), read_residual(spec), std::move(form));
+  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), conv_residual(spec), std::move(form));
 }
 
 std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
-  constexpr int64_t most_exact_terms = 33025;  // 255 * 255 * terms < 2^31
-  if (int64_t{geometry.in} * geometry.taps() > most_exact_terms) spec.refuse("more products in a sum than 32 bits hold");
-  const std::vector<float>& bias = spec.tensor("bias", {geometry.out});
-  const auto& codes = spec.code_tensor("conv", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-  const Grid input = spec.grid("conv.input");
-  CodeConstants constants = CodeConstants::of(geometry, codes, spec.channel_grids("conv.weight", geometry.out), input, bias);
+  const std::vector<float> bias = spec.tensor_or_zeros("bias", geometry.out);
+  const auto& codes = spec.code_tensor("weight.codes", "weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
+  const Grid input = spec.grid("input");
+  CodeConstants constants = CodeConstants::of(geometry, codes, spec.channel_grids("weight", geometry.out), input, bias);
   const int groups = (geometry.in + 3) / 4, shift = constants.shift;
   CodesForm form{kernels.conv_codes, groups, {input.lower, input.inverse(), static_cast<float>(input.top()), code_pieces(input)}, {}, std::move(constants)};
   if (kernels.conv_codes_matrix && prefer_matrix(geometry, 4, 1, groups)) {
@@ -166,14 +162,37 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }
-  return std::make_unique<ConvOp<CodesForm>>(geometry, read_activation(spec, geometry), read_residual(spec), std::move(form));
+  return std::make_unique<ConvOp<CodesForm>>(geometry, conv_activation(spec, geometry.out), conv_residual(spec), std::move(form));
 }
 
 }  // namespace
 
+ActivationSpec conv_activation(const OpSpec& spec, int64_t outputs) {
+  ActivationSpec activation;
+  activation.slopes = {0.0f};
+  if (spec.attrs.contains("function")) activation = ActivationSpec::read(spec, "slopes");
+  if (!activation.fits(outputs)) spec.refuse("prelu has slopes for another number of channels");
+  activation.slopes.resize(static_cast<size_t>(outputs), activation.slope(0));
+  return activation;
+}
+
+ConvResidual conv_residual(const OpSpec& spec) {
+  ConvResidual residual;
+  if (spec.attrs.contains("own_scale")) residual.own = spec.number("own_scale");
+  if (spec.attrs.contains("residual_scale")) residual.other = spec.number("residual_scale");
+  return residual;
+}
+
 std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) {
-  const ConvGeometry geometry = read_geometry(spec);
-  return spec.has_codes("conv.codes") ? make_codes(spec, kernels, geometry) : make_float(spec, kernels, geometry);
+  const auto& weight = spec.shape_of("weight");
+  if (weight.size() != 4) spec.refuse("weights have four axes");
+  if (spec.has_codes("weight.codes")) {
+    const int64_t terms = weight[1] * weight[2] * weight[3] * spec.grid("input").top() * spec.channel_grids("weight", weight[0]).front().top();
+    if (terms >= limits::int32_terms) spec.refuse("more products in a sum than 32 bits hold");
+  }
+  const auto geometry = kernel_geometry(spec);
+  if (!geometry) return make_general_conv(spec, kernels);
+  return spec.has_codes("weight.codes") ? make_codes(spec, kernels, *geometry) : make_float(spec, kernels, *geometry);
 }
 
 }  // namespace intaglio

@@ -9,21 +9,43 @@
 namespace intaglio {
 
 #define INTAGLIO_FACTORY(kind) std::unique_ptr<Op> make_##kind(const OpSpec& spec, const KernelTable& kernels)
-INTAGLIO_FACTORY(picture);
+INTAGLIO_FACTORY(input);
 INTAGLIO_FACTORY(output);
-INTAGLIO_FACTORY(window_block);
-INTAGLIO_FACTORY(add);
 INTAGLIO_FACTORY(conv2d);
+INTAGLIO_FACTORY(linear);
+INTAGLIO_FACTORY(matmul);
+INTAGLIO_FACTORY(softmax);
 INTAGLIO_FACTORY(layer_norm);
-INTAGLIO_FACTORY(mul);
+INTAGLIO_FACTORY(normalize);
 INTAGLIO_FACTORY(activation);
-INTAGLIO_FACTORY(pixel_shuffle);
-INTAGLIO_FACTORY(nearest);
-INTAGLIO_FACTORY(bilinear);
-INTAGLIO_FACTORY(bilinear_scale);
-INTAGLIO_FACTORY(global_mean);
-INTAGLIO_FACTORY(max_pool);
+INTAGLIO_FACTORY(affine);
+INTAGLIO_FACTORY(add);
+INTAGLIO_FACTORY(sub);
+INTAGLIO_FACTORY(mul);
+INTAGLIO_FACTORY(div);
+INTAGLIO_FACTORY(maximum);
+INTAGLIO_FACTORY(minimum);
+INTAGLIO_FACTORY(reduce);
+INTAGLIO_FACTORY(reshape);
+INTAGLIO_FACTORY(permute);
+INTAGLIO_FACTORY(expand);
+INTAGLIO_FACTORY(slice);
 INTAGLIO_FACTORY(concat);
+INTAGLIO_FACTORY(pad);
+INTAGLIO_FACTORY(roll);
+INTAGLIO_FACTORY(take);
+INTAGLIO_FACTORY(pool2d);
+INTAGLIO_FACTORY(resize);
+INTAGLIO_FACTORY(pixel_shuffle);
+INTAGLIO_FACTORY(pixel_unshuffle);
+INTAGLIO_FACTORY(constant);
+INTAGLIO_FACTORY(position_bias);
+INTAGLIO_FACTORY(shift_mask);
+INTAGLIO_FACTORY(unfold);
+// Made by fusion only (fuse/): no file may hold them.
+INTAGLIO_FACTORY(window_block);
+INTAGLIO_FACTORY(channel_norm);
+INTAGLIO_FACTORY(scaled_add);
 #undef INTAGLIO_FACTORY
 
 }  // namespace intaglio

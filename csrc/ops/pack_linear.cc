@@ -71,7 +71,7 @@ void add_tiles(PackedLinear& packed) {
 
 PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t outputs, int64_t inputs, std::span<const float> bias,
                          const Order& output_order, const Order& input_order, const Affine& epilogue) {
-  const auto& codes = spec.code_tensor(part, {outputs, inputs});
+  const auto& codes = spec.code_tensor(part + ".codes", part + ".weight", {outputs, inputs});
   const Grid x = spec.grid(part + ".input");
   const auto grids = spec.channel_grids(part + ".weight", outputs);
   const int bits = grids.front().bits, shift = signed_shift(bits);

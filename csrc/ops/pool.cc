@@ -1,5 +1,6 @@
-// Pooling: global_mean and max_pool.
+// Windows that slide over maps: pool2d and unfold.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/error.h"
 #include "ops/factories.h"
@@ -7,65 +8,122 @@
 namespace intaglio {
 namespace {
 
-class GlobalMeanOp final : public Op {
- public:
-  Shape shape(const Operands& operands) const override { return {operands.in.at(0).c, 1, 1}; }
-  void run(const Context& context) const override {
-    const Map &in = context.in[0], &out = context.out;
-    const int64_t pixels = in.shape.h * in.shape.w;
-    context.pool.run(in.shape.c, [&](int, int64_t begin, int64_t end) {
-      for (int64_t c = begin; c < end; ++c) *out.channel(c) = static_cast<float>(sum(in.channel(c), pixels) / static_cast<double>(pixels));
-    });
-  }
+struct Window {
+  int64_t kernel[2], stride[2], padding[2];
 
- private:
-  // Eight partial sums in double precision, which do not wait for each other.
-  static double sum(const float* values, int64_t count) {
-    double part[8] = {};
-    int64_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-      for (int j = 0; j < 8; ++j) part[j] += values[i + j];
-    }
-    for (; i < count; ++i) part[0] += values[i];
-    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+  explicit Window(const OpSpec& spec) {
+    const auto kernels = spec.integers("kernel", 2), strides = spec.integers("stride", 2), pads = spec.integers("padding", 2);
+    for (size_t axis = 0; axis < 2; ++axis) kernel[axis] = kernels[axis], stride[axis] = strides[axis], padding[axis] = pads[axis];
+  }
+  int64_t positions(const Dims& in, int axis) const {
+    const int64_t space = in[axis + 2] + 2 * padding[axis] - kernel[axis];
+    if (space < 0) throw Error("the picture is smaller than this network's windows; enlarge it");
+    return space / stride[axis] + 1;
+  }
+  // The places [first, last) of a row of n under position `at`.
+  std::pair<int64_t, int64_t> under(int axis, int64_t at, int64_t n) const {
+    const int64_t first = at * stride[axis] - padding[axis];
+    return {std::clamp<int64_t>(first, 0, n), std::clamp<int64_t>(first + kernel[axis], 0, n)};
   }
 };
 
-// The largest value of each square window, without padding: first down the columns, into scratch, then along the row.
-class MaxPoolOp final : public Op {
+// First down the columns, into scratch, then along the row.
+class PoolOp final : public MapOp {
  public:
-  explicit MaxPoolOp(const OpSpec& spec) : kernel_(spec.integer("kernel", 1, 64)), stride_(spec.integer("stride", 1, 64)) {}
-
-  Shape shape(const Operands& operands) const override {
-    const Shape& in = operands.in.at(0);
-    if (std::min(in.h, in.w) < kernel_) throw Error("the picture is smaller than this network's pooling window; enlarge it");
-    return {in.c, (in.h - kernel_) / stride_ + 1, (in.w - kernel_) / stride_ + 1};
+  explicit PoolOp(const OpSpec& spec) : window_(spec), largest_(spec.text("function") == "max") {
+    if (2 * window_.padding[0] > window_.kernel[0] || 2 * window_.padding[1] > window_.kernel[1]) spec.refuse("padding is more than half of the kernel");
   }
-  Workspace workspace(const Operands& operands) const override { return {static_cast<size_t>(operands.in.at(0).w) * sizeof(float), 0}; }
+  Dims shape(const Operands& operands) const override {
+    const Dims& in = operands.in.at(0);
+    if (in.rank != 4) refuse_shapes("pool2d", "a map");
+    return {in[0], in[1], window_.positions(in, 0), window_.positions(in, 1)};
+  }
+  Workspace workspace(const Operands& operands) const override { return {static_cast<size_t>(operands.in.at(0)[3]) * sizeof(double), 0}; }
   void run(const Context& context) const override {
-    const Map &in = context.in[0], &out = context.out;
-    context.pool.run(out.shape.c * out.shape.h, [&](int thread, int64_t begin, int64_t end) {
-      float* column = reinterpret_cast<float*>(context.scratch(thread));
-      for (int64_t at = begin; at < end; ++at) {
-        const int64_t c = at / out.shape.h, y = at % out.shape.h;
-        std::copy_n(in.row(c, y * stride_), in.shape.w, column);
-        for (int64_t ky = 1; ky < kernel_; ++ky) {
-          const float* row = in.row(c, y * stride_ + ky);
-          for (int64_t x = 0; x < in.shape.w; ++x) column[x] = std::max(column[x], row[x]);
+    for (int64_t index = 0; index < context.out.maps(); ++index) {
+      const Map in = context.in[0].map(index), out = context.out.map(index);
+      context.pool.run(out.shape.c * out.shape.h, [&](int thread, int64_t begin, int64_t end) {
+        for (int64_t at = begin; at < end; ++at) {
+          const int64_t c = at / out.shape.h, y = at % out.shape.h;
+          if (largest_) {
+            largest(in, c, y, reinterpret_cast<float*>(context.scratch(thread)), out.row(c, y), out.shape.w);
+          } else {
+            mean(in, c, y, reinterpret_cast<double*>(context.scratch(thread)), out.row(c, y), out.shape.w);
+          }
         }
-        float* to = out.row(c, y);
-        for (int64_t x = 0; x < out.shape.w; ++x) to[x] = *std::max_element(column + x * stride_, column + x * stride_ + kernel_);
+      });
+    }
+  }
+
+ private:
+  void largest(const Map& in, int64_t c, int64_t y, float* column, float* to, int64_t n) const {
+    const auto [top, bottom] = window_.under(0, y, in.shape.h);
+    if (top >= bottom) return std::fill_n(to, n, -INFINITY), void();
+    std::copy_n(in.row(c, top), in.shape.w, column);
+    for (int64_t ky = top + 1; ky < bottom; ++ky) {
+      const float* row = in.row(c, ky);
+      for (int64_t x = 0; x < in.shape.w; ++x) column[x] = std::max(column[x], row[x]);
+    }
+    for (int64_t x = 0; x < n; ++x) {
+      const auto [left, right] = window_.under(1, x, in.shape.w);
+      to[x] = left < right ? *std::max_element(column + left, column + right) : -INFINITY;
+    }
+  }
+  void mean(const Map& in, int64_t c, int64_t y, double* column, float* to, int64_t n) const {
+    const auto [top, bottom] = window_.under(0, y, in.shape.h);
+    std::fill_n(column, in.shape.w, 0.0);
+    for (int64_t ky = top; ky < bottom; ++ky) {
+      const float* row = in.row(c, ky);
+      for (int64_t x = 0; x < in.shape.w; ++x) column[x] += row[x];
+    }
+    for (int64_t x = 0; x < n; ++x) {
+      const auto [left, right] = window_.under(1, x, in.shape.w);
+      double sum = 0.0;
+      for (int64_t kx = left; kx < right; ++kx) sum += column[kx];
+      to[x] = static_cast<float>(sum / static_cast<double>(window_.kernel[0] * window_.kernel[1]));
+    }
+  }
+
+  Window window_;
+  bool largest_;
+};
+
+class UnfoldOp final : public MapOp {
+ public:
+  explicit UnfoldOp(const OpSpec& spec) : window_(spec) {}
+  Layout layout() const override { return Layout::dense; }
+  Dims shape(const Operands& operands) const override {
+    const Dims& in = operands.in.at(0);
+    if (in.rank != 4) refuse_shapes("unfold", "a map");
+    return {in[0], in[1] * window_.kernel[0] * window_.kernel[1], window_.positions(in, 0) * window_.positions(in, 1)};
+  }
+  void run(const Context& context) const override {
+    const Dims& in = context.in[0].dims;
+    const int64_t down = window_.positions(in, 0), across = window_.positions(in, 1), taps = window_.kernel[0] * window_.kernel[1];
+    context.pool.run(in[0] * in[1] * taps, [&](int, int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; ++at) {
+        const Map map = context.in[0].map(at / (in[1] * taps));
+        const int64_t c = at / taps % in[1], u = at % taps / window_.kernel[1], v = at % window_.kernel[1];
+        float* to = context.out.data + at * down * across;
+        for (int64_t y = 0; y < down; ++y) {
+          const int64_t from = y * window_.stride[0] + u - window_.padding[0];
+          for (int64_t x = 0; x < across; ++x) {
+            const int64_t place = x * window_.stride[1] + v - window_.padding[1];
+            const bool inside = from >= 0 && from < in[2] && place >= 0 && place < in[3];
+            *to++ = inside ? map.row(c, from)[place] : 0.0f;
+          }
+        }
       }
     });
   }
 
  private:
-  int64_t kernel_, stride_;
+  Window window_;
 };
 
 }  // namespace
 
-std::unique_ptr<Op> make_global_mean(const OpSpec&, const KernelTable&) { return std::make_unique<GlobalMeanOp>(); }
-std::unique_ptr<Op> make_max_pool(const OpSpec& spec, const KernelTable&) { return std::make_unique<MaxPoolOp>(spec); }
+std::unique_ptr<Op> make_pool2d(const OpSpec& spec, const KernelTable&) { return std::make_unique<PoolOp>(spec); }
+std::unique_ptr<Op> make_unfold(const OpSpec& spec, const KernelTable&) { return std::make_unique<UnfoldOp>(spec); }
 
 }  // namespace intaglio

@@ -8,6 +8,9 @@
 
 namespace intaglio {
 
+// Whether fusion alone makes operations of this kind.
+bool is_internal(const std::string& kind);
+
 // Throws Error if the kind is unknown or the spec is not sound.
 std::unique_ptr<Op> make_op(const OpSpec& spec, const KernelTable& kernels);
 

@@ -75,7 +75,7 @@ void WindowBlock::pack_linears(const OpSpec& spec) {
   auto part = [&](int64_t start, int64_t count) { return bias.subspan(static_cast<size_t>(start), static_cast<size_t>(count)); };
   const Order plain = plain_order(dim), wide = plain_order(hidden), heads = head_order(shape_.heads, shape_.head_dim);
   const Grid q = spec.grid("scores.a"), k = spec.grid("scores.b"), v = spec.grid("context.b"), h = spec.grid("fc2.input");
-  const double root = static_cast<float>(1.0 / std::sqrt(static_cast<double>(shape_.head_dim)));
+  const double root = spec.number("scale");
   q_ = pack_linear(spec, "q", dim, dim, part(0, dim), heads, plain, to_grid(q, root));
   k_ = pack_linear(spec, "k", dim, dim, part(dim, dim), heads, plain, to_grid(k));
   v_ = pack_linear(spec, "v", dim, dim, part(2 * dim, dim), plain, plain, to_grid(v));
@@ -85,7 +85,7 @@ void WindowBlock::pack_linears(const OpSpec& spec) {
   if (kernels_.tiles) {
     for (PackedLinear* layer : {&q_, &k_, &v_, &proj_, &fc1_, &fc2_}) add_tiles(*layer);
   }
-  check_reach(spec, "scores.a", q, q_.reach * root);
+  check_reach(spec, "scores.a", q, q_.reach * std::fabs(root));
   check_reach(spec, "scores.b", k, k_.reach);
   check_reach(spec, "context.b", v, v_.reach);
   check_reach(spec, "fc2.input", h, fc1_.reach);
@@ -149,11 +149,9 @@ void WindowBlock::pack_bias(const OpSpec& spec) {
   args.bias = bias_.data() + first;
 }
 
-Shape WindowBlock::shape(const Operands& operands) const {
-  const Shape& in = operands.in.at(0);
-  if (in.c != shape_.dim || in.h % shape_.window || in.w % shape_.window) {
-    throw Error("'window_block' meets a map that is not made of whole windows of its width; the program is damaged, pack the model again");
-  }
+Dims WindowBlock::shape(const Operands& operands) const {
+  const Dims& in = operands.in.at(0);
+  if (!in.is_map() || in[1] != shape_.dim || in[2] % shape_.window || in[3] % shape_.window) refuse_shapes("window_block", "a map of whole windows");
   return in;
 }
 
@@ -173,7 +171,7 @@ void WindowBlock::run_windows(const Map& map, int64_t first, int64_t last, std::
 }
 
 void WindowBlock::run(const Context& context) const {
-  const Map &in = context.in[0], &out = context.out;
+  const Map in = context.in[0].map(), out = context.out.map();
   if (in.data != out.data) {
     const int64_t pixels = in.shape.h * in.shape.w;
     context.pool.run(in.shape.c, [&](int, int64_t begin, int64_t end) {

@@ -9,13 +9,13 @@
 
 namespace intaglio {
 
-class WindowBlock final : public Op {
+class WindowBlock final : public MapOp {
  public:
   WindowBlock(const OpSpec& spec, const KernelTable& kernels);
 
-  Shape shape(const Operands& operands) const override;
+  Dims shape(const Operands& operands) const override;
   Workspace workspace(const Operands& operands) const override;
-  int in_place() const override { return 0; }
+  bool in_place(int) const override { return true; }
   void run(const Context& context) const override;
 
   const BlockShape& block_shape() const { return shape_; }

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intaglio.packed.schema import BLOCK_WEIGHTS
-from intaglio.runtime.reference.block import cut_windows, join_windows, region_map, relative_index
 
 from intaglio.packed.examples import random_program
-from intaglio.packed.program import Op
+from intaglio.packed.program import Op, Program, Site
 from intaglio.runtime import native
+from intaglio.runtime.reference.windows import regions, relative_index
 from intaglio.spec import Grid, Piece
 
 if not hasattr(native.core().Builder, "trace_block"):
@@ -34,6 +33,7 @@ SITES = (
     "q.input", "k.input", "v.input", "scores.a", "scores.b", "context.b", "context.a",
     "proj.input", "fc1.input", "fc2.input",
 )  # fmt: skip
+BLOCK_WEIGHTS = ("q", "k", "v", "proj", "fc1", "fc2")
 SUMS = ("q", "k", "v", "scores", "context", "proj", "fc1", "fc2")
 
 # (dim, heads, window, bits of weights, bits of activations, rows, columns of windows): each breaks another tiling.
@@ -68,13 +68,57 @@ class Traced:
 
 
 def blocks(seed: int, shape: tuple[int, ...], lower: float | None = None, pieces: tuple[Piece, ...] = ()) -> list[Op]:
+    found = [gathered(program(seed, shape, pieces), index) for index in range(2)]
+    return found if lower is None else [_attention_from(op, lower) for op in found]
+
+
+def program(seed: int, shape: tuple[int, ...], pieces: tuple[Piece, ...] = ()) -> Program:
     dim, heads, window, bits, act_bits, _, _ = shape
     rng, per_channel = np.random.default_rng(seed), bool(seed % 2)
-    program = random_program(
+    return random_program(
         rng, bits=bits, act_bits=act_bits, dim=dim, heads=heads, window=window, per_channel=per_channel, pieces=pieces
     )
-    found = [op for op in program.ops if op.kind == "window_block"]
-    return found if lower is None else [_attention_from(op, lower) for op in found]
+
+
+def gathered(program: Program, index: int) -> Op:
+    """The block of that number as one operation, as fusion should make it, put together by names."""
+    ops = {op.name.removeprefix(f"layers.0.blocks.{index}."): op for op in program.ops}
+    sites: dict[str, Site] = {}
+    tensors: dict[str, np.ndarray] = {}
+    for part in BLOCK_WEIGHTS:
+        sites |= {f"{part}.{role}": ops[part].sites[role] for role in ("input", "weight")}
+        tensors[f"{part}.codes"] = ops[part].tensors["weight.codes"]
+    for part in ("scores", "context"):
+        sites |= {f"{part}.{role}": ops[part].sites[role] for role in ("a", "b")}
+    norms = [ops[name].tensors[role] for name in ("norm1", "norm2") for role in ("weight", "bias")]
+    tensors |= {"norm": np.stack(norms), "bias": np.concatenate([ops[part].tensors["bias"] for part in BLOCK_WEIGHTS])}
+    tensors["table"] = ops["table"].tensors["table"]
+    heads, window = tensors["table"].shape[1], ops["table"].integers("window")[0]
+    dim = len(norms[0])
+    attrs = {
+        "dim": dim, "heads": heads, "window": window,
+        "shift": -ops["roll"].integers("shifts")[0] if "roll" in ops else 0,
+        "hidden": len(tensors["fc1.codes"]), "eps": 1e-5, "scale": ops["scale"].real("scale"),
+    }  # fmt: skip
+    return Op("window_block", f"layers.0.blocks.{index}", ("x",), "y", attrs, tensors, sites)
+
+
+def cut_windows(x: np.ndarray, window: int) -> np.ndarray:
+    """A map (c, h, w) as (windows, tokens, c)."""
+    channels, height, width = x.shape
+    cut = x.reshape(channels, height // window, window, width // window, window)
+    return cut.transpose(1, 3, 2, 4, 0).reshape(-1, window * window, channels)
+
+
+def join_windows(tokens: np.ndarray, window: int, height: int, width: int) -> np.ndarray:
+    """The map that `cut_windows` cut."""
+    joined = tokens.reshape(height // window, width // window, window, window, -1)
+    return joined.transpose(4, 0, 2, 1, 3).reshape(-1, height, width)
+
+
+def region_map(height: int, width: int, window: int, shift: int) -> np.ndarray:
+    rows, columns = regions(height, window, shift), regions(width, window, shift)
+    return (3 * rows[:, None] + columns)[None].astype(np.float64)
 
 
 def _attention_from(op: Op, lower: float) -> Op:
@@ -201,7 +245,9 @@ class Stages:
 
     def attention(self) -> tuple[np.ndarray, float]:
         q, k = self.split(self.real("scores.a")), self.split(self.real("scores.b"))
-        scores = q @ k.swapaxes(-1, -2) + self.op.tensors["table"][relative_index(self.window)].transpose(2, 0, 1)
+        scores = q @ k.swapaxes(-1, -2) + self.op.tensors["table"][relative_index(self.window, self.window)].transpose(
+            2, 0, 1
+        )
         if self.shift:
             regions = cut_windows(region_map(self.height, self.width, self.window, self.shift), self.window)[:, :, 0]
             scores -= 100.0 * (regions[:, :, None] != regions[:, None, :])[:, None]
@@ -309,8 +355,8 @@ def test_a_recorded_block_is_the_block_that_runs(isa: str, pieces: tuple[Piece, 
             builder = native.core().Builder()
             native.add_operation(builder, op)
             x = random_map(2, SHAPES[name])
-            plain, _ = native.core().run_operation(builder, isa, 1, [x])
-            np.testing.assert_array_equal(trace(op, isa, x).result, plain)
+            plain, _ = native.core().run_operation(builder, isa, 1, [x[None]], *x.shape[1:])
+            np.testing.assert_array_equal(trace(op, isa, x).result, plain[0])
 
 
 @pytest.mark.parametrize("isa", RUNNABLE)
@@ -319,3 +365,24 @@ def test_runs_are_repeatable(isa: str) -> None:
     for op in blocks(1, shape):
         first, second = (trace(op, isa, random_map(1, shape)).result for _ in range(2))
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("pieces", [(), PIECES[0]], ids=["even", "pieces"])
+@pytest.mark.parametrize("name", ["as published", "8 bits on both sides", "heads of 13"])
+def test_fusion_puts_together_the_block_that_was_meant(name: str, pieces: tuple[Piece, ...]) -> None:
+    """Every code and every sum of a fused block is that of a block put together by names."""
+    shape = SHAPES[name]
+    builder = native.core().Builder()
+    for op in program(3, shape, pieces).ops:
+        native.add_operation(builder, op)
+    x = random_map(4, shape)
+    fused = native.core().window_blocks(builder, RUNNABLE[-1])
+    assert len(fused) == 2
+    for found, op in zip(fused, blocks(3, shape, pieces=pieces), strict=True):
+        result, codes, sums = found.trace_block(0, RUNNABLE[-1], x)
+        wanted = trace(op, RUNNABLE[-1], x)
+        np.testing.assert_array_equal(result, wanted.result)
+        for got, role in zip(codes, SITES, strict=True):
+            np.testing.assert_array_equal(got, wanted.codes[role], err_msg=role)
+        for got, part in zip(sums, SUMS, strict=True):
+            np.testing.assert_array_equal(got, wanted.sums[part], err_msg=part)

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from intaglio._shapes import UInt8
+from intaglio._shapes import Float32, UInt8
 from intaglio.errors import EngineError
-from intaglio.packed.program import Attr, Op, Program
+from intaglio.packed.ops import OPS
+from intaglio.packed.program import Op, Program
+from intaglio.packed.size import terms_of
 
 ISA_VARIABLE = "INTAGLIO_ISA"
 """Environment variable that forces one instruction set (a name that `machine` lists)."""
@@ -79,20 +81,49 @@ class OpTime:
     seconds: float
 
 
-class NativeProgram:
-    """A program checked, packed for one instruction set, and ready to run.
+@dataclass(frozen=True)
+class PlanLine:
+    """One operation that runs, and the operations of the program that it stands for (none where it is one itself)."""
 
-    Raises: EngineError if the program is not sound or memory runs out.
+    kind: str
+    name: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Why something was not fused: the pattern, the operation at which it was tried, the reason."""
+
+    pattern: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an engine runs for a program, in order, and what it left as it was."""
+
+    lines: tuple[PlanLine, ...]
+    remarks: tuple[Remark, ...]
+
+
+class NativeProgram:
+    """A program checked, fused, packed for one instruction set, and ready to run.
+
+    With `fuse` False each operation of the program runs by itself. Raises: EngineError if the program is not sound or
+    memory runs out.
     """
 
-    def __init__(self, program: Program, *, threads: int, memory: int = 0, isa: str | None = None) -> None:
+    def __init__(
+        self, program: Program, *, threads: int, memory: int = 0, isa: str | None = None, fuse: bool = True
+    ) -> None:
         self._core = core()
         self.scale = program.scale
         try:
             builder = self._core.Builder()
             for op in program.ops:
                 add_operation(builder, op)
-            self._engine = self._core.Engine(builder, program.scale, isa or machine().chosen, threads, memory)
+            self._engine = self._core.Engine(builder, program.scale, isa or machine().chosen, threads, memory, fuse)
         except (self._core.CoreError, MemoryError, TypeError, OverflowError) as error:
             raise EngineError(str(error)) from error
 
@@ -116,18 +147,37 @@ class NativeProgram:
         except self._core.CoreError as error:
             raise EngineError(str(error)) from error
 
-    def run(self, image: UInt8[ndarray, "h w 3"]) -> UInt8[ndarray, "H W 3"]:
+    def plan(self) -> Plan:
+        """What runs: each operation with those of the program that it stands for, and why others were not fused."""
+        lines, remarks = self._engine.plan()
+        return Plan(
+            tuple(PlanLine(kind, name, tuple(parts)) for kind, name, parts in lines),
+            tuple(Remark(*row) for row in remarks),
+        )
+
+    def run(self, image: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "H W d"]:
         """The picture, enlarged.
 
-        Raises: EngineError if the picture does not fit into the bound on memory.
+        Raises: EngineError if the picture does not fit the network or the bound on memory.
         """
         try:
-            result: UInt8[ndarray, "H W 3"] = self._engine.run(np.ascontiguousarray(image))
+            result: UInt8[ndarray, "H W d"] = self._engine.run(np.ascontiguousarray(image))
         except (self._core.CoreError, MemoryError) as error:
             raise EngineError(str(error)) from error
         return result
 
-    def profile(self, image: UInt8[ndarray, "h w 3"]) -> tuple[UInt8[ndarray, "H W 3"], tuple[OpTime, ...]]:
+    def planes(self, planes: Float32[ndarray, "c h w"]) -> Float32[ndarray, "d H W"]:
+        """The planes of a picture, in [0, 1], enlarged; not clipped.
+
+        Raises: EngineError if the planes do not fit the network or the bound on memory.
+        """
+        try:
+            result: Float32[ndarray, "d H W"] = self._engine.planes(np.ascontiguousarray(planes))
+        except (self._core.CoreError, MemoryError) as error:
+            raise EngineError(str(error)) from error
+        return result
+
+    def profile(self, image: UInt8[ndarray, "h w c"]) -> tuple[UInt8[ndarray, "H W d"], tuple[OpTime, ...]]:
         """The picture, enlarged, and what each operation took.
 
         Raises: EngineError if the picture does not fit into the bound on memory.
@@ -139,19 +189,45 @@ class NativeProgram:
         return result, tuple(OpTime(*row) for row in rows)
 
 
-def _attr(value: Attr) -> int | float | str | list[float]:
-    return [float(one) for one in value] if isinstance(value, tuple) else value
+_FORMS = {"int": "ints", "float": "reals", "str": "texts", "ints": "int_lists", "floats": "real_lists"}
+
+
+def _form(op: Op, role: str) -> str:
+    """The form of an attribute by its definition; where there is none, by its value: fused operations, and damage."""
+    definition = OPS.get(op.kind)
+    if definition and role in definition.attrs:
+        return definition.attrs[role].form
+    value = op.attrs[role]
+    if not isinstance(value, tuple):
+        return type(value).__name__
+    return "floats" if value and isinstance(value[0], float) else "ints"
+
+
+def _attributes(op: Op) -> dict[str, dict[str, Any]]:
+    """The attributes by form, as the core takes them; lengths as lists of terms."""
+    by_form: dict[str, dict[str, Any]] = {name: {} for name in (*_FORMS.values(), "sizes")}
+    for role, value in op.attrs.items():
+        form = _form(op, role)
+        if form in ("size", "sizes"):
+            by_form["sizes"][role] = [list(terms_of(one)) for one in ((value,) if form == "size" else value)]  # type: ignore[arg-type, union-attr]
+        else:
+            by_form[_FORMS.get(form, "texts")][role] = list(value) if isinstance(value, tuple) else value
+    return by_form
 
 
 def add_operation(builder: Any, op: Op) -> None:
     """Hand one operation over to the core, unchecked: the core checks it when it packs it."""
-    floats = {
-        role: np.ascontiguousarray(t, np.float32) for role, t in op.tensors.items() if not role.endswith(".codes")
-    }
-    codes = {role: np.ascontiguousarray(t) for role, t in op.tensors.items() if role.endswith(".codes")}
+    tensors: dict[str, dict[str, ndarray]] = {"floats": {}, "codes": {}, "indices": {}}
+    for role, tensor in op.tensors.items():
+        array = np.array(tensor, order="C")  # a tensor of rank 0 keeps its rank
+        if role.endswith(".codes"):
+            tensors["codes"][role] = array
+        elif array.dtype == np.int32:
+            tensors["indices"][role] = array
+        else:
+            tensors["floats"][role] = array.astype(np.float32, copy=False)
     sites = {
         role: [(grid.lower, grid.step, grid.bits, list(grid.pieces)) for grid in site.grids]
         for role, site in op.sites.items()
     }
-    attrs = {role: _attr(value) for role, value in op.attrs.items()}
-    builder.add(op.kind, op.name, list(op.inputs), op.output, attrs, floats, codes, sites)
+    builder.add(op.kind, op.name, list(op.inputs), op.output, sites=sites, **_attributes(op), **tensors)
