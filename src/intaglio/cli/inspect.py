@@ -16,16 +16,21 @@ def inspect_model(
     machine: Annotated[
         bool, typer.Option("--machine", help="Show which instruction set is used here, and why.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what the native core runs: operations fused, and why others were not.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Show the sites of a packed model with bounds, bits and bytes, where it comes from, and what it weighs.
 
-    Example: intaglio inspect swinir.w4a4-2dquant.intaglio
+    Example: intaglio inspect swinir.w4a4-2dquant.intaglio --plan
     """
     require_place(json)
-    if model is None and not machine:
+    if model is None and (plan or not machine):
         raise SpecError("name a packed model, or pass --machine; `intaglio inspect --help` shows both.")
-    figures = (_machine() if machine else {}) | (_model(model) if model else {})
+    figures = (
+        (_machine() if machine else {}) | (_model(model) if model else {}) | (_plan(model) if model and plan else {})
+    )
     write_json(json, figures)
 
 
@@ -39,6 +44,20 @@ def _machine() -> dict[str, Any]:
     show_table(("instruction set", "runs here", "needs"), rows)
     say(f"used: {found.chosen}, {found.reason}")
     return {"machine": asdict(found)}
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from intaglio.packed.format import load
+    from intaglio.runtime.native import NativeProgram
+
+    found = NativeProgram(load(path).program, threads=1).plan()
+    rows = [(line.kind, line.name, ", ".join(line.parts)) for line in found.lines]
+    show_table(("runs", "name", "operations of the program"), rows)
+    if found.remarks:
+        show_table(("not fused as", "at", "because"), [(one.pattern, one.name, one.reason) for one in found.remarks])
+    return {"plan": asdict(found)}
 
 
 def _model(path: Path) -> dict[str, Any]:
