@@ -16,10 +16,18 @@ _CHECKPOINT = "distillation.pt"
 def quantize(
     checkpoint: Annotated[Path, typer.Argument(help="Float network: .pth or .safetensors; needs no configuration.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Packed model; default <stem>.w4a4-2dquant.intaglio.")
+        Path | None, typer.Option("--output", "-o", help="Packed model; default <stem>.w4a4-engrave.intaglio.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="One of `intaglio methods`; default 2dquant.", show_default=False)
+        str | None, typer.Option(help="One of `intaglio methods`; default by --effort.", show_default=False)
+    ] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(
+            help="quick: dobi on few crops; standard (default): engrave, 300 steps; long: 3000; paper: 2dquant as"
+            " printed, a day on two cores. With --method, that method's settings likewise.",
+            show_default=False,
+        ),
     ] = None,
     bits: Annotated[
         int | None, typer.Option(help="Width of weights and activations, 2 to 8; default 4.", show_default=False)
@@ -52,7 +60,7 @@ def quantize(
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
 
-    Example: intaglio quantize 002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2.pth --bits 4 --set iterations=300
+    Example: intaglio quantize 002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2.pth --bits 4 --effort standard
     """
     from intaglio.app.settings import parse_settings
     from intaglio.cli.quantizing import run_quantize
@@ -62,6 +70,7 @@ def quantize(
         recipe,
         {
             "method": method,
+            "effort": effort,
             "weight_bits": bits if weight_bits is None else weight_bits,
             "act_bits": bits if act_bits is None else act_bits,
             "coverage": coverage,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from intaglio.app.calibrating import calibration_set
+from intaglio.app.expected import expected_seconds
 from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
@@ -16,6 +17,7 @@ from intaglio.errors import SpecError
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.lower import Remainder
 from intaglio.lower.check import CheckReport
+from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
 
@@ -29,6 +31,8 @@ def run_quantize(
     require_place(target, json)
     network = load(checkpoint)
     calibration = calibration_set(asked.calibration.chosen())
+    expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings))
+    say(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
     with shown_progress() as progress:
         made = quantize(network, recipe, calibration, progress=progress, checkpoint=state)
     size = save(made, target, source_sha256=file_sha256(checkpoint))
@@ -50,7 +54,12 @@ def library_recipe(asked: RecipeFile) -> Recipe:
         weight_granularity=asked.granularity,
         share_input=asked.share_input,
     )
-    return Recipe(spec, asked.method, asked.settings, asked.seed, Remainder(asked.remainder))
+    if asked.effort not in tuple(Effort):
+        raise SpecError(f"effort {asked.effort!r} is unknown; choose {', '.join(Effort)}.")
+    effort = Effort(asked.effort)
+    method = asked.method or DEFAULT_METHODS[effort]
+    settings = {**effort_settings(effort, method), **asked.settings}
+    return Recipe(spec, method, settings, asked.seed, Remainder(asked.remainder))
 
 
 def _figures(network: SRNetwork, made: Quantization, size: int) -> dict[str, Any]:
