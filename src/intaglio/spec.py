@@ -30,7 +30,7 @@ class Coverage(StrEnum):
     """Which operations are quantized. Every reported number names one of these."""
 
     PAPER = "paper"
-    """Linears and attention products; convolutions stay float (2DQuant, section 3)."""
+    """Linears and attention products that carry work; convolutions stay float (2DQuant, section 3)."""
     FULL = "full"
     """Convolutions too; the first and the last of the network at 8 bits."""
 
