@@ -35,6 +35,15 @@ class Coverage(StrEnum):
     """Convolutions too; the first and the last of the network at 8 bits."""
 
 
+class Weights(StrEnum):
+    """Which weights are taken from a file that holds two sets."""
+
+    EMA = "ema"
+    """Averaged over training: what authors measure with."""
+    PLAIN = "plain"
+    """Those of the last step."""
+
+
 class Granularity(StrEnum):
     """How many (lower, upper) pairs a tensor has."""
 

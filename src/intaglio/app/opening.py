@@ -13,6 +13,7 @@ from intaglio.runtime.engine import Backend, Engine
 
 if TYPE_CHECKING:
     from intaglio.evaluate import Upscaler
+    from intaglio.spec import Weights
 
 BICUBIC = "bicubic"
 BICUBIC_SCALE = 2
@@ -49,10 +50,13 @@ def open_model(
     backend: Backend = "auto",
     threads: int | None = None,
     memory: int | None = None,
+    weights: Weights | None = None,
+    option: Path | None = None,
 ) -> Opened:
     """Open a packed model (without torch), a float checkpoint (with torch), or the bicubic baseline.
 
-    `scale` is needed for bicubic alone; for a model it must be the model's. The rest is for packed models: see
+    `scale` is needed for bicubic alone; for a model it must be the model's. `weights` and `option` are for float
+    checkpoints: see `intaglio.arch.load`. The rest is for packed models: see
     `intaglio.runtime.engine.Engine`.
 
     Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
@@ -64,7 +68,7 @@ def open_model(
     path = Path(name)
     packed = _packed(path)
     if packed is None:
-        opened = _open_float(path)
+        opened = _open_float(path, weights, option)
     else:
         engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
         opened = Opened(_label(packed), packed.program.architecture, engine, engine.backend, path, packed)
@@ -90,9 +94,9 @@ def _label(packed: PackedModel) -> str:
     return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
 
 
-def _open_float(path: Path) -> Opened:
+def _open_float(path: Path, weights: Weights | None, option: Path | None) -> Opened:
     from intaglio.arch import load as load_checkpoint
     from intaglio.evaluate.torch_upscaler import TorchUpscaler
 
-    network = load_checkpoint(path)
+    network = load_checkpoint(path, weights=weights, options=option)
     return Opened("float", network.architecture, TorchUpscaler(network, network.scale), "torch", path)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.output import JsonOption
 from intaglio.spec import Coverage
 
@@ -59,6 +60,8 @@ def analyze(
         Path | None, typer.Option(metavar="FOLDER", help="Draw pictures into this folder, new or not.")
     ] = None,
     format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Look at what sites hold, where their bounds lie, and what each one costs.
@@ -82,5 +85,7 @@ def analyze(
         outliers=outliers,
         seed=seed,
         site=site,
+        weights=weights,
+        option=option,
     )
     run_analysis(analysis.value, asked, pictures=pictures, ending=format.value, json=json)

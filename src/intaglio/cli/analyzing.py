@@ -23,7 +23,7 @@ from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress
 from intaglio.provenance import file_sha256
 from intaglio.quant import QuantModel, wrap
-from intaglio.spec import QuantSpec, SiteName
+from intaglio.spec import QuantSpec, SiteName, Weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +49,8 @@ class Asked:
     outliers: float
     seed: int
     site: str
+    weights: Weights | None = None
+    option: Path | None = None
 
     def settings_for(self, method: str) -> dict[str, Any]:
         """What was set for one method. Raises: RecipeError where a setting is for none that is looked at."""
@@ -112,7 +114,7 @@ def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str,
         require_folder(pictures)
     for method in asked.methods:
         make_method(method, asked.settings_for(method))
-    network = load(asked.checkpoint)
+    network = load(asked.checkpoint, weights=asked.weights, options=asked.option)
     calibration = calibration_set(asked.calibration)
     with shown_progress() as progress:
         finding = ANALYSES[name](Context(asked, network, calibration, progress))

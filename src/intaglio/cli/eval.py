@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.output import JsonOption
 from intaglio.cli.upscale import BackendName
 
@@ -25,6 +26,8 @@ def evaluate_model(
     against: Annotated[
         Path | None, typer.Option(metavar="FLOAT", help="Float checkpoint: adds the verdict of the artifact guard.")
     ] = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
@@ -34,7 +37,7 @@ def evaluate_model(
     from intaglio.app.opening import open_model
     from intaglio.cli.evaluating import run_evaluation
 
-    opened = open_model(model, scale=scale, backend=backend.value, threads=threads)
+    opened = open_model(model, scale=scale, backend=backend.value, threads=threads, weights=weights, option=option)
     reference = open_model(str(against), scale=opened.upscaler.scale) if against else None
     chosen = tuple(sets or ("Set5",))
     run_evaluation(opened, data, chosen, ensemble=ensemble, records=records, json=json, reference=reference)

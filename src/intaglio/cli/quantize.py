@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.output import JsonOption, require_folder
 from intaglio.spec import Coverage, Granularity
 
@@ -56,6 +57,8 @@ def quantize(
         Path | None, typer.Option(help="Keep the state of a distillation here, so that it can be resumed.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --checkpoint-dir.")] = False,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
@@ -81,7 +84,8 @@ def quantize(
             "calibration": {"source": calibration, "hold_out": hold_out},
         },
     )
-    run_quantize(checkpoint, output, asked, state=_state(checkpoint_dir, resume), json=json)
+    state = _state(checkpoint_dir, resume)
+    run_quantize(checkpoint, output, asked, state=state, json=json, weights=weights, option=option)
 
 
 def _state(folder: Path | None, resume: bool) -> Path | None:

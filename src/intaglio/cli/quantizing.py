@@ -9,7 +9,7 @@ from typing import Any
 from intaglio.app.calibrating import calibration_set
 from intaglio.app.expected import expected_seconds
 from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
-from intaglio.arch import SRNetwork, load
+from intaglio.arch import SRNetwork, load_checkpoint
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.recipe import RecipeFile
@@ -19,17 +19,25 @@ from intaglio.lower import Remainder
 from intaglio.lower.check import CheckReport
 from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.provenance import file_sha256
-from intaglio.spec import QuantSpec
+from intaglio.spec import QuantSpec, Weights
 
 
 def run_quantize(
-    checkpoint: Path, output: Path | None, asked: RecipeFile, *, state: Path | None, json: Path | None
+    checkpoint: Path,
+    output: Path | None,
+    asked: RecipeFile,
+    *,
+    state: Path | None,
+    json: Path | None,
+    weights: Weights | None = None,
+    option: Path | None = None,
 ) -> None:
     """Quantize, check against the simulator, write, and say what came out."""
     recipe = library_recipe(asked)
     target = output or Path(f"{checkpoint.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
-    network = load(checkpoint)
+    loaded = load_checkpoint(checkpoint, weights=weights, options=option)
+    network = loaded.network
     calibration = calibration_set(asked.calibration.chosen())
     expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings))
     say(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
@@ -38,7 +46,11 @@ def run_quantize(
     size = save(made, target, source_sha256=file_sha256(checkpoint))
     if state is not None:
         state.unlink(missing_ok=True)
-    figures = _figures(network, made, size) | {"checkpoint": str(checkpoint), "output": str(target)}
+    figures = _figures(network, made, size) | {
+        "checkpoint": str(checkpoint),
+        "weights": ".".join(name.rstrip(".") for name in loaded.names),
+        "output": str(target),
+    }
     _tell(figures)
     write_json(json, figures)
 
@@ -104,6 +116,8 @@ def _tell(figures: Mapping[str, Any]) -> None:
     )
     if left := recipe.get("left_float"):
         say(f"{len(left)} layers stay float: {', '.join(sorted(set(left.values())))}")
+    if figures["weights"]:
+        say(f"weights: those under '{figures['weights']}'")
     if "loss_last" in figures["figures"]:
         first, last, steps = (figures["figures"][name] for name in ("loss_first", "loss_last", "iterations"))
         say(f"distillation: {steps:.0f} iterations, loss {first:.5f} to {last:.5f}")

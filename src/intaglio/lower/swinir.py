@@ -18,7 +18,10 @@ def emit_swinir(builder: Builder, network: SwinIR) -> None:
     """Append all operations of a quantized SwinIR, from picture to picture."""
     config = network.config
     window = config.window
-    pixels: dict[str, Attr] = {"range": float(config.pixel_range), "mean": tuple(network.mean.flatten().tolist())}
+    pixels: dict[str, Attr] = {
+        "range": float(config.pixel_range),
+        "mean": tuple((network.mean / config.pixel_range).flatten().tolist()),
+    }
     x = builder.emit("picture", "picture", (), {**pixels, "multiple": window})
     shallow = builder.conv("conv_first", network.conv_first, x)
     x = builder.layer_norm("patch_embed.norm", network.patch_embed.norm, shallow)
