@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles and links the core, by way of the fuzz driver, for systems that this machine is not, with zig's C++ compiler (package `ziglang`).
-# usage: scripts/cross.sh [target...]; PYTHON names an interpreter that has the package
+# usage: scripts/cross.sh [target...]; PYTHON names an interpreter that has the package. The first run builds a C++ library for each target.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}

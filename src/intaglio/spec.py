@@ -30,9 +30,18 @@ class Coverage(StrEnum):
     """Which operations are quantized. Every reported number names one of these."""
 
     PAPER = "paper"
-    """Linears and attention products; convolutions stay float (2DQuant, section 3)."""
+    """Linears and attention products that carry work; convolutions stay float (2DQuant, section 3)."""
     FULL = "full"
     """Convolutions too; the first and the last of the network at 8 bits."""
+
+
+class Weights(StrEnum):
+    """Which weights are taken from a file that holds two sets."""
+
+    EMA = "ema"
+    """Averaged over training: what authors measure with."""
+    PLAIN = "plain"
+    """Those of the last step."""
 
 
 class Granularity(StrEnum):

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from intaglio.arch import SRNetwork, load
-from intaglio.arch.files import read_state, unwrap
+from intaglio.arch import SRNetwork, load_checkpoint
+from intaglio.arch.files import read_file
 from intaglio.arch.spandrel_adapter import load_foreign
+from intaglio.arch.unwrapping import unwrap
 from intaglio.errors import CheckpointError, SpecError, UnknownArchitectureError
 from intaglio.quant import ForeignNetwork, adopt
+from intaglio.spec import Weights
 
 Network = SRNetwork | ForeignNetwork
 
@@ -38,11 +40,15 @@ class NetworkSource:
         network: ``path/to/file.py:function``, a function without arguments that gives an `nn.Module`; empty for
             architectures that are recognised by the checkpoint.
         left_float: patterns of layers that must not be quantized, such as ``*.upsampler.*``.
+        weights: which of two sets of weights in a checkpoint; the averaged one where it is there, if None.
+        option: a training file of BasicSR that tells what no tensor does.
     """
 
     checkpoint: Path | None = None
     network: str = ""
     left_float: tuple[str, ...] = ()
+    weights: Weights | None = None
+    option: Path | None = None
 
     @property
     def stem(self) -> str:
@@ -57,18 +63,26 @@ def open_network(source: NetworkSource) -> Network:
 
     Raises: CheckpointError or SpecError, each with its remedy.
     """
+    return open_named(source)[0]
+
+
+def open_named(source: NetworkSource) -> tuple[Network, tuple[str, ...]]:
+    """As `open_network`, with the names under which the file kept the weights, outermost first (none: at the top).
+
+    Raises: CheckpointError or SpecError, each with its remedy.
+    """
     if source.network:
-        module = _own(source.network)
+        module, names = _own(source.network), tuple[str, ...]()
         if source.checkpoint is not None:
-            _load_state(module, source.checkpoint)
-        return _adopted(module, source.left_float)
+            names = _load_state(module, source.checkpoint, source.weights)
+        return _adopted(module, source.left_float), names
     if source.checkpoint is None:
         raise SpecError("name a checkpoint, or a network of your own by --network path/to/file.py:function.")
     try:
-        network = load(source.checkpoint)
+        loaded = load_checkpoint(source.checkpoint, weights=source.weights, options=source.option)
     except UnknownArchitectureError as error:
-        return _adopted(_known_to_spandrel(source.checkpoint, error), source.left_float)
-    return _leaving(network, source.left_float)
+        return _adopted(_known_to_spandrel(source.checkpoint, error), source.left_float), ()
+    return _leaving(loaded.network, source.left_float), loaded.names
 
 
 def _own(reference: str) -> nn.Module:
@@ -91,15 +105,16 @@ def _own(reference: str) -> nn.Module:
     return made.float().eval().requires_grad_(False)
 
 
-def _load_state(module: nn.Module, checkpoint: Path) -> None:
-    state = unwrap(read_state(checkpoint), str(checkpoint))
+def _load_state(module: nn.Module, checkpoint: Path, weights: Weights | None) -> tuple[str, ...]:
+    found = unwrap(read_file(checkpoint).content, str(checkpoint), weights)
     try:
-        module.load_state_dict(dict(state))
+        module.load_state_dict(dict(found.state))
     except RuntimeError as error:
         told = " ".join(str(error).split())[:300]
         raise CheckpointError(
             f"{checkpoint} does not fit the network ({told}); name the function that made it."
         ) from None
+    return found.names
 
 
 def _known_to_spandrel(checkpoint: Path, unknown: CheckpointError) -> nn.Module:

@@ -13,6 +13,7 @@ from intaglio.runtime.engine import Backend, Engine
 
 if TYPE_CHECKING:
     from intaglio.evaluate import Upscaler
+    from intaglio.spec import Weights
 
 BICUBIC = "bicubic"
 BICUBIC_SCALE = 2
@@ -50,12 +51,15 @@ def open_model(
     threads: int | None = None,
     memory: int | None = None,
     network: str = "",
+    weights: Weights | None = None,
+    option: Path | None = None,
 ) -> Opened:
     """Open a packed model (without torch), a float checkpoint (with torch), or the bicubic baseline.
 
     `network` names a network of one's own, ``path/to/file.py:function``, into which the checkpoint is loaded;
     checkpoints of architectures that are not built in are read by spandrel where it is installed. `scale` is needed for
-    bicubic alone; for a model it must be the model's. The rest is for packed models: see
+    bicubic alone; for a model it must be the model's. `weights` and `option` are for float checkpoints: see
+    `intaglio.arch.load`. The rest is for packed models: see
     `intaglio.runtime.engine.Engine`.
 
     Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
@@ -67,7 +71,7 @@ def open_model(
     path = Path(name)
     packed = None if network else _packed(path)
     if packed is None:
-        opened = _open_float(path, network)
+        opened = _open_float(path, network, weights, option)
     else:
         engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
         opened = Opened(_label(packed), packed.program.architecture, engine, engine.backend, path, packed)
@@ -93,9 +97,9 @@ def _label(packed: PackedModel) -> str:
     return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
 
 
-def _open_float(path: Path, own: str) -> Opened:
+def _open_float(path: Path, own: str, weights: Weights | None, option: Path | None) -> Opened:
     from intaglio.app.networks import NetworkSource, open_network
     from intaglio.evaluate.torch_upscaler import TorchUpscaler
 
-    network = open_network(NetworkSource(path, own))
+    network = open_network(NetworkSource(path, own, weights=weights, option=option))
     return Opened("float", network.architecture, TorchUpscaler(network, network.scale), "torch", path)

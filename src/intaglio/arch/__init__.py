@@ -3,8 +3,8 @@
 Nothing here knows of quantization; importing this package needs PyTorch.
 """
 
-from intaglio.arch.load import from_state_dict, load
+from intaglio.arch.load import Loaded, from_state_dict, load, load_checkpoint
 from intaglio.arch.network import SRNetwork
 from intaglio.arch.registry import REGISTRY, detect
 
-__all__ = ["REGISTRY", "SRNetwork", "detect", "from_state_dict", "load"]
+__all__ = ["REGISTRY", "Loaded", "SRNetwork", "detect", "from_state_dict", "load", "load_checkpoint"]

@@ -105,4 +105,5 @@ ENTRY = Entry(
     namings=(Naming("official", ("body.0.weight", "body.0.bias", "body.2.weight", "body.2.bias")),),
     config_from=config_from,
     build=SRVGGNetCompact,
+    options={"act_type": ("activation", Activation)},
 )

@@ -33,7 +33,8 @@ class DATConfig:
     """Hyper-parameters of DAT; the defaults are those of the lightweight network.
 
     `depths` and `heads` have one number per residual group, `split` is the window of attention in rows and columns,
-    None where it is not known yet. Pictures are in [0, 1] and the DIV2K mean is subtracted from RGB.
+    None where it is not known yet. The DIV2K mean is subtracted from RGB. No tensor tells `pixel_range`: loading
+    assumes 1, as all published networks have it.
 
     Raises: CheckpointError where the numbers do not fit each other.
     """
@@ -52,7 +53,7 @@ class DATConfig:
     features: int = FEATURES
     qkv_bias: bool = True
 
-    pixel_range: ClassVar[float] = 1.0
+    pixel_range: float = 1.0
     multiple: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

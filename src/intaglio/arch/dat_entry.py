@@ -12,6 +12,7 @@ from torch import Tensor
 from intaglio.arch.batch_norm import folded
 from intaglio.arch.dat import DAT, LARGEST_WINDOW, DATConfig
 from intaglio.arch.entry import Entry, Naming, State, count, shape
+from intaglio.arch.options import PIXEL_RANGE, window
 from intaglio.arch.reconstruction import ResidualConv, reconstruction_of
 from intaglio.arch.windows import Window
 from intaglio.errors import CheckpointError
@@ -112,5 +113,6 @@ ENTRY = Entry(
     ),
     config_from=config_from,
     build=DAT,
+    options={**PIXEL_RANGE, "split_size": ("split", window)},
     recomputed=re.compile(r".+\.rpe_biases"),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from intaglio.arch.entry import Entry, Naming, State, count, shape
+from intaglio.arch.options import PIXEL_RANGE, number
 from intaglio.arch.renaming import HEAD_AND_TAIL, renamed, without_mean_shift
 from intaglio.arch.residual import ResidualBlock, ResidualFrame
 from intaglio.arch.upsample import scale_of_stages
@@ -78,4 +79,5 @@ ENTRY = Entry(
     ),
     config_from=config_from,
     build=EDSR,
+    options={**PIXEL_RANGE, "res_scale": ("res_scale", number)},
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isqrt
 from typing import Any
 
@@ -27,17 +27,23 @@ SCALES = (2, 3, 4, 8)
 class Naming:
     """One way in which checkpoints of an architecture name their tensors.
 
-    `keys` are names that each such checkpoint has; `canonical` turns its state dict into ours: renames, folds what is
-    folded, checks and drops what is recomputed. Raises: CheckpointError.
+    `keys` are names that each such checkpoint has, `foreign` names that only other architectures have. `canonical`
+    turns its state dict into ours: renames, folds what is folded, checks and drops what is recomputed. Raises:
+    CheckpointError.
     """
 
     label: str
     keys: tuple[str, ...]
     canonical: Callable[[State], dict[str, Tensor]] = dict
+    foreign: tuple[str, ...] = ()
 
     def missing(self, state: State) -> tuple[str, ...]:
         """Those of `keys` that the state dict lacks."""
         return tuple(key for key in self.keys if key not in state)
+
+    def strange(self, state: State) -> tuple[str, ...]:
+        """Those of `foreign` that the state dict has."""
+        return tuple(key for key in self.foreign if key in state)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,8 @@ class Entry:
 
     `config_from` and `build` take and return one frozen dataclass per architecture, after `Naming.canonical`. Fields
     that are None are known neither from tensors nor from what is published; their metadata say under "asked" what is
-    asked for. `recomputed` fits names of buffers that may tell hyper-parameters and that the network computes.
+    asked for. `options` names those that training options tell, with their readers. `recomputed` fits names of buffers
+    that may tell hyper-parameters and that the network computes.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Entry:
     config_from: Callable[[State], Any]
     build: Callable[[Any], SRNetwork]
     recomputed: re.Pattern[str] | None = None
+    options: Mapping[str, tuple[str, Callable[[Any], object]]] = field(default_factory=dict)
 
     def is_recomputed(self, key: str) -> bool:
         """Whether a tensor of that name is computed by the network, so that a checkpoint may have it or not."""
@@ -73,7 +81,11 @@ class Entry:
 
         True for every checkpoint that loads; also for some that will not (other shapes, tensors missing).
         """
-        return not self.missing(state)
+        return not self.missing(state) and not self.strange(state)
+
+    def strange(self, state: State) -> tuple[str, ...]:
+        """Keys that show that the state dict is of another architecture, by its nearest naming."""
+        return self.nearest_naming(state).strange(state)
 
 
 def shape(state: State, key: str, axes: int) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from intaglio.arch.entry import Entry, Naming, State, count, shape
 from intaglio.arch.frame import PatchEmbed, TransformerFrame
 from intaglio.arch.hit_blocks import Block, BlockConfig, Form
+from intaglio.arch.options import PIXEL_RANGE, numbers, window
 from intaglio.arch.reconstruction import FEATURES, ResidualConv, Upsampler, reconstruction_of, residual_conv
 from intaglio.arch.windows import Window
 from intaglio.errors import CheckpointError
@@ -35,8 +36,8 @@ class HiTConfig:
     """Hyper-parameters of HiT-SR; the defaults are those of the published networks.
 
     `depths` and `heads` have one number per residual group. Block i of a group has windows of `base_window` times
-    ``ratios[i]``, cut to whole pixels. No tensor tells these two: they are None where they are not known yet. Pictures
-    are in [0, 1] and the DIV2K mean is subtracted from RGB.
+    ``ratios[i]``, cut to whole pixels. No tensor tells these two: they are None where they are not known yet. The DIV2K
+    mean is subtracted from RGB. No tensor tells `pixel_range` either: loading assumes 1, as all published networks do.
 
     Raises: CheckpointError where the numbers do not fit each other.
     """
@@ -59,7 +60,7 @@ class HiTConfig:
     features: int = FEATURES
     form: Form = Form.SRF
 
-    pixel_range: ClassVar[float] = 1.0
+    pixel_range: float = 1.0
     multiple: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -223,4 +224,5 @@ ENTRY = Entry(
     ),
     config_from=config_from,
     build=HiTSR,
+    options={**PIXEL_RANGE, "base_win_size": ("base_window", window), "hier_win_ratios": ("ratios", numbers)},
 )

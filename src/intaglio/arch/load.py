@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,74 @@ import torch
 from torch import Tensor
 
 from intaglio.arch.entry import Entry, State
-from intaglio.arch.files import read_state, unwrap
+from intaglio.arch.files import read_file
 from intaglio.arch.network import SRNetwork
+from intaglio.arch.options import read_options, require_scale, told_by
 from intaglio.arch.registry import detect, find
+from intaglio.arch.unwrapping import unwrap
 from intaglio.errors import CheckpointError
+from intaglio.spec import Weights
 
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A float network, and under which names its file kept the weights, outermost first (none: at the top)."""
+
+    network: SRNetwork
+    names: tuple[str, ...]
+
+
 def load(
-    path: str | Path, *, architecture: str | None = None, overrides: Mapping[str, object] | None = None
+    path: str | Path,
+    *,
+    architecture: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    weights: Weights | None = None,
+    options: str | Path | None = None,
 ) -> SRNetwork:
     """The float network stored in a checkpoint file, in evaluation mode, on the CPU, in single precision.
 
     Needs no configuration: the architecture is recognised by key names, hyper-parameters are read off shapes.
-    `architecture` names it instead. `overrides` replaces fields of the configuration that no tensor tells, such as
-    ``{"res_scale": 0.1}``; defaults are documented with each configuration.
+    `architecture` names it instead. Of two sets of weights the averaged one is taken, unless `weights` says otherwise.
+    What no tensor tells is read from the file's metadata, from `options`, a training file of BasicSR (YAML), and from
+    `overrides`, which replaces fields of the configuration, such as ``{"res_scale": 0.1}``; the last one counts.
+    Defaults are documented with each configuration.
 
-    Raises: CheckpointError if the file is missing or damaged, of no known architecture, incomplete, or not finite.
+    Raises: CheckpointError if the file is missing or damaged, of no known architecture, incomplete, or not finite, and
+    where hyper-parameters are told by nothing.
     """
-    return from_state_dict(read_state(Path(path)), architecture=architecture, overrides=overrides)
+    return load_checkpoint(
+        path, architecture=architecture, overrides=overrides, weights=weights, options=options
+    ).network
+
+
+def load_checkpoint(
+    path: str | Path,
+    *,
+    architecture: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    weights: Weights | None = None,
+    options: str | Path | None = None,
+) -> Loaded:
+    """As `load`, with the names under which the weights were found.
+
+    Raises: CheckpointError as `load` does.
+    """
+    stored = read_file(Path(path))
+    unwrapped = unwrap(stored.content, str(path), weights)
+    told = {**stored.options, **(read_options(Path(options)) if options is not None else {})}
+    network = _network(unwrapped.state, told, architecture=architecture, overrides=overrides)
+    return Loaded(network, unwrapped.names)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint file, unwrapped, on the CPU, as they are stored.
+
+    Raises: CheckpointError if the file is missing, damaged, no checkpoint, or holds more than tensors.
+    """
+    return unwrap(read_file(path).content, str(path)).state
 
 
 def from_state_dict(
@@ -44,11 +93,22 @@ def from_state_dict(
 
     Raises: CheckpointError as `load` does.
     """
-    tensors = unwrap(state, "the state dict")
+    return _network(unwrap(state, "the state dict").state, {}, architecture=architecture, overrides=overrides)
+
+
+def _network(
+    tensors: dict[str, Tensor],
+    options: Mapping[str, Any],
+    *,
+    architecture: str | None,
+    overrides: Mapping[str, object] | None,
+) -> SRNetwork:
     entry = detect(tensors) if architecture is None else _named(architecture, tensors)
     _check_tensors(tensors)
     weights = entry.nearest_naming(tensors).canonical(tensors)
-    config = _overridden(entry.config_from(weights), overrides or {})
+    config = entry.config_from(weights)
+    require_scale(options, config.scale)
+    config = _overridden(config, {**told_by(options, entry.options), **(overrides or {})})
     _LOGGER.info("read as %s: %s", entry.name, config)
     _require_told(entry, config)
     with torch.device("meta"):  # costs no memory: shapes are checked before anything of their size is allocated
@@ -64,6 +124,8 @@ def _named(architecture: str, state: State) -> Entry:
     entry = find(architecture)
     if missing := entry.missing(state):
         raise CheckpointError(f"the checkpoint is no {entry.name}: it has no '{missing[0]}'; name no architecture.")
+    if strange := entry.strange(state):
+        raise CheckpointError(f"the checkpoint is no {entry.name}: it has '{strange[0]}'; name no architecture.")
     return entry
 
 
@@ -80,7 +142,8 @@ def _require_told(entry: Entry, config: Any) -> None:
         if getattr(config, field.name) is None:
             asked = field.metadata["asked"]
             raise CheckpointError(
-                f"no tensor of this {entry.name} tells its setting '{field.name}', {asked}; give it as an override."
+                f"no tensor of this {entry.name} tells its setting '{field.name}', {asked}; give the training options"
+                f" (--option train.yml) or, in Python, overrides={{'{field.name}': ...}}."
             )
 
 

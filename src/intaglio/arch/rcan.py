@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.arch.entry import Entry, Naming, State, count, shape
+from intaglio.arch.options import PIXEL_RANGE
 from intaglio.arch.renaming import HEAD_AND_TAIL, renamed, without_mean_shift
 from intaglio.arch.residual import ResidualFrame
 from intaglio.arch.upsample import scale_of_stages
@@ -146,4 +147,5 @@ ENTRY = Entry(
     ),
     config_from=config_from,
     build=RCAN,
+    options=PIXEL_RANGE,
 )

@@ -47,10 +47,15 @@ def detect(state: State) -> Entry:
     for entry in REGISTRY:
         if entry.detect(state):
             return entry
-    lacks = "; ".join(f"{entry.name} (no {_quoted(entry.missing(state))})" for entry in REGISTRY)
+    lacks = "; ".join(f"{entry.name} ({_why_not(entry, state)})" for entry in REGISTRY)
     raise UnknownArchitectureError(
         f"the checkpoint is of no known architecture: {lacks}. Use a checkpoint of one of these."
     )
+
+
+def _why_not(entry: Entry, state: State) -> str:
+    missing = entry.missing(state)
+    return f"no {_quoted(missing)}" if missing else f"but there is {_quoted(entry.strange(state))}"
 
 
 def _quoted(keys: tuple[str, ...]) -> str:

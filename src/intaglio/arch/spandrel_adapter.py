@@ -12,7 +12,7 @@ from types import ModuleType
 
 from torch import nn
 
-from intaglio.arch.files import read_state
+from intaglio.arch.load import read_state
 from intaglio.errors import CheckpointError
 
 

@@ -8,7 +8,6 @@ How its checkpoints are recognised is in `swinir_entry.py`; window geometry is i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -27,7 +26,8 @@ class SwinIRConfig:
     """Hyper-parameters of SwinIR; the defaults are those of the lightweight network.
 
     `depths` and `heads` have one number per residual group. `features` is the width of the reconstruction in the
-    classical and real-world forms. Pictures are in [0, 1] and the DIV2K mean is subtracted from RGB.
+    classical and real-world forms. The DIV2K mean is subtracted from
+    RGB. No tensor tells `pixel_range`: loading assumes 1, as all published networks have it.
 
     Raises: CheckpointError where the numbers do not fit each other.
     """
@@ -44,7 +44,7 @@ class SwinIRConfig:
     features: int = FEATURES
     qkv_bias: bool = True
 
-    pixel_range: ClassVar[float] = 1.0
+    pixel_range: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1 < self.window <= LARGEST_WINDOW:

@@ -10,6 +10,7 @@ import re
 from torch import Tensor
 
 from intaglio.arch.entry import Entry, Naming, State, count, exact_root, shape
+from intaglio.arch.options import PIXEL_RANGE
 from intaglio.arch.reconstruction import ResidualConv, reconstruction_of
 from intaglio.arch.swinir import SwinIR, SwinIRConfig
 from intaglio.errors import CheckpointError
@@ -96,8 +97,10 @@ ENTRY = Entry(
                 "norm.weight",
             ),
             canonical=without_buffers,
+            foreign=(f"{FIRST_BLOCK}conv_block.cab.0.weight", f"{FIRST_BLOCK}attn.logit_scale"),
         ),
     ),
     config_from=config_from,
     build=SwinIR,
+    options=PIXEL_RANGE,
 )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption
 from intaglio.spec import Coverage
@@ -62,6 +63,8 @@ def analyze(
         Path | None, typer.Option(metavar="FOLDER", help="Draw pictures into this folder, new or not.")
     ] = None,
     format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Look at what sites hold, where their bounds lie, and what each one costs.
@@ -74,7 +77,7 @@ def analyze(
     from intaglio.spec import QuantSpec
 
     asked = Asked(
-        source=source_of(checkpoint, network, left_float),
+        source=source_of(checkpoint, network, left_float, weights, option),
         spec=QuantSpec(bits, bits, coverage),
         methods=tuple(method or ()),
         settings=parse_settings(settings or []),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.network import NetworkOption
 from intaglio.cli.output import JsonOption
 from intaglio.cli.upscale import BackendName
@@ -27,6 +28,8 @@ def evaluate_model(
         Path | None, typer.Option(metavar="FLOAT", help="Float checkpoint: adds the verdict of the artifact guard.")
     ] = None,
     network: NetworkOption = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
@@ -37,7 +40,15 @@ def evaluate_model(
     from intaglio.cli.evaluating import run_evaluation
 
     own = network or ""
-    opened = open_model(model, scale=scale, backend=backend.value, threads=threads, network="" if against else own)
+    opened = open_model(
+        model,
+        scale=scale,
+        backend=backend.value,
+        threads=threads,
+        network="" if against else own,
+        weights=weights,
+        option=option,
+    )
     reference = open_model(str(against), scale=opened.upscaler.scale, network=own) if against else None
     chosen = tuple(sets or ("Set5",))
     run_evaluation(opened, data, chosen, ensemble=ensemble, records=records, json=json, reference=reference)

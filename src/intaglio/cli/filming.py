@@ -11,7 +11,6 @@ from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.upscaling import Words
 from intaglio.errors import ImageError, OutputError
-from intaglio.images.enlarging import network_of
 from intaglio.images.files import FILM_SUFFIXES
 from intaglio.images.film import QUALITY, FilmSettings, count_frames, enlarge_film
 from intaglio.images.naming import tag_of
@@ -36,11 +35,10 @@ def run_film(opened: Opened, words: Words, size: Size, json: Path | None) -> Non
         say(f"{source}: skipped, the result exists ({target})")
         return
     total = count_frames(source, settings)
-    network = network_of(opened.upscaler, 8)
     label = str(opened.packed.header.provenance) if opened.packed else f"{opened.label} {opened.path}"
     began = time.perf_counter()
     with shown_progress() as progress, progress.stage("frames", max(total, 1)) as advance:
-        done = enlarge_film(source, target, network, settings, f"{label} {opened.label}", advance)
+        done = enlarge_film(source, target, opened.upscaler, settings, f"{label} {opened.label}", advance)
     seconds = time.perf_counter() - began
     rate = (done.frames - done.resumed) / seconds
     size_text, took = f"{done.width} x {done.height}", duration_text(seconds)

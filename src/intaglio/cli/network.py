@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from intaglio.spec import Weights
+
 if TYPE_CHECKING:
     from intaglio.app.networks import NetworkSource
 
@@ -25,8 +27,14 @@ LeftFloatOption = Annotated[
 ]
 
 
-def source_of(checkpoint: Path | None, network: str | None, left_float: Sequence[str] | None = None) -> NetworkSource:
+def source_of(
+    checkpoint: Path | None,
+    network: str | None,
+    left_float: Sequence[str] | None = None,
+    weights: Weights | None = None,
+    option: Path | None = None,
+) -> NetworkSource:
     """Where the network comes from, as the library takes it."""
     from intaglio.app.networks import NetworkSource
 
-    return NetworkSource(checkpoint, network or "", tuple(left_float or ()))
+    return NetworkSource(checkpoint, network or "", tuple(left_float or ()), weights, option)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
 from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption, require_folder
 from intaglio.spec import Coverage, Granularity
@@ -19,10 +20,18 @@ def quantize(
         Path | None, typer.Argument(help="Float network: .pth or .safetensors; needs no configuration.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Packed model; default <stem>.w4a4-2dquant.intaglio.")
+        Path | None, typer.Option("--output", "-o", help="Packed model; default <stem>.w4a4-engrave.intaglio.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="One of `intaglio methods`; default 2dquant.", show_default=False)
+        str | None, typer.Option(help="One of `intaglio methods`; default by --effort.", show_default=False)
+    ] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(
+            help="quick: dobi on few crops; standard (default): engrave, 300 steps; long: 3000; paper: 2dquant as"
+            " printed, a day on two cores. With --method, that method's settings likewise.",
+            show_default=False,
+        ),
     ] = None,
     bits: Annotated[
         int | None, typer.Option(help="Width of weights and activations, 2 to 8; default 4.", show_default=False)
@@ -53,11 +62,13 @@ def quantize(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --checkpoint-dir.")] = False,
     network: NetworkOption = None,
     left_float: LeftFloatOption = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
 
-    Example: intaglio quantize 002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2.pth --bits 4 --set iterations=300
+    Example: intaglio quantize 002_lightweightSR_DIV2K_s64w8_SwinIR-S_x2.pth --bits 4 --effort standard
     """
     from intaglio.app.settings import parse_settings
     from intaglio.cli.quantizing import run_quantize
@@ -67,6 +78,7 @@ def quantize(
         recipe,
         {
             "method": method,
+            "effort": effort,
             "weight_bits": bits if weight_bits is None else weight_bits,
             "act_bits": bits if act_bits is None else act_bits,
             "coverage": coverage,
@@ -77,9 +89,8 @@ def quantize(
             "calibration": {"source": calibration, "hold_out": hold_out},
         },
     )
-    run_quantize(
-        source_of(checkpoint, network, left_float), output, asked, state=_state(checkpoint_dir, resume), json=json
-    )
+    source = source_of(checkpoint, network, left_float, weights, option)
+    run_quantize(source, output, asked, state=_state(checkpoint_dir, resume), json=json)
 
 
 def _state(folder: Path | None, resume: bool) -> Path | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from intaglio.app.calibrating import calibration_set
-from intaglio.app.networks import Network, NetworkSource, open_network
+from intaglio.app.expected import expected_seconds
+from intaglio.app.networks import Network, NetworkSource, open_named
 from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
 from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
@@ -16,6 +17,7 @@ from intaglio.errors import SpecError
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.lower import Remainder
 from intaglio.lower.check import CheckReport
+from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
 
@@ -27,8 +29,10 @@ def run_quantize(
     recipe = library_recipe(asked)
     target = output or Path(f"{source.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
-    network = open_network(source)
+    network, names = open_named(source)
     calibration = calibration_set(asked.calibration.chosen())
+    expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings))
+    say(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
     with shown_progress() as progress:
         made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state)
     size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")
@@ -36,6 +40,7 @@ def run_quantize(
         state.unlink(missing_ok=True)
     figures = _figures(network, made, size) | {
         "checkpoint": str(source.checkpoint or source.network),
+        "weights": ".".join(name.rstrip(".") for name in names),
         "output": str(target),
     }
     _tell(figures)
@@ -53,7 +58,12 @@ def library_recipe(asked: RecipeFile) -> Recipe:
         weight_granularity=asked.granularity,
         share_input=asked.share_input,
     )
-    return Recipe(spec, asked.method, asked.settings, asked.seed, Remainder(asked.remainder))
+    if asked.effort not in tuple(Effort):
+        raise SpecError(f"effort {asked.effort!r} is unknown; choose {', '.join(Effort)}.")
+    effort = Effort(asked.effort)
+    method = asked.method or DEFAULT_METHODS[effort]
+    settings = {**effort_settings(effort, method), **asked.settings}
+    return Recipe(spec, method, settings, asked.seed, Remainder(asked.remainder))
 
 
 def _figures(network: Network, made: Quantization, size: int) -> dict[str, Any]:
@@ -99,6 +109,8 @@ def _tell(figures: Mapping[str, Any]) -> None:
     )
     if left := recipe.get("left_float"):
         say(f"{len(left)} layers stay float: {', '.join(sorted(set(left.values())))}")
+    if figures["weights"]:
+        say(f"weights: those under '{figures['weights']}'")
     if "loss_last" in figures["figures"]:
         first, last, steps = (figures["figures"][name] for name in ("loss_first", "loss_last", "iterations"))
         say(f"distillation: {steps:.0f} iterations, loss {first:.5f} to {last:.5f}")

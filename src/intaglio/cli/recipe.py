@@ -43,7 +43,9 @@ class RecipeFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: str = "2dquant"
+    effort: str = "standard"
+    """`quick`, `standard`, `long` or `paper`: the method, and settings of any method, where they are not given."""
+    method: str | None = None
     weight_bits: int = 4
     act_bits: int = 4
     coverage: Coverage = Coverage.PAPER

@@ -21,7 +21,7 @@ import numpy as np
 from intaglio._atomic import make_folder, write_text_atomic
 from intaglio._shapes import Shaped
 from intaglio.errors import ImageError
-from intaglio.images.enlarging import AlphaWay, Network, enlarge
+from intaglio.images.enlarging import AlphaWay, Network, Upscaler8, enlarge, network_of
 from intaglio.images.files import first_line
 from intaglio.images.picture import Picture
 from intaglio.images.sizing import NATURAL, Size
@@ -86,7 +86,7 @@ def pyav(path: Path) -> ModuleType:
 def enlarge_film(
     source: Path,
     target: Path,
-    network: Network,
+    upscaler: Upscaler8,
     settings: FilmSettings,
     label: str,
     advance: Callable[[str], None] = lambda _: None,
@@ -98,7 +98,8 @@ def enlarge_film(
     was killed goes on behind the last whole segment when it is started again with the same film, model (`label`) and
     settings. `advance` is called once for each frame.
 
-    Raises: ImageError for a film that cannot be read, written or joined; what the network raises.
+    Raises: ImageError for a film that cannot be read, written or joined, or of 10 bits where the network has 8; what
+    the network raises.
     """
     av = pyav(source)
     try:
@@ -106,6 +107,7 @@ def enlarge_film(
         done = sorted(parts.glob("*.nut"))
         with av.open(str(source)) as film:
             encoder = _Encoder(av, film.streams.video[0], target, settings)
+        network = network_of(upscaler, 16 if encoder.deep else 8)
         frames, computed = _run(av, source, parts, network, settings, encoder, len(done), advance)
         from intaglio.images.film_join import join
 

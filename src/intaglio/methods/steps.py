@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from intaglio.distill import DistillConfig, distill
 from intaglio.methods.base import Job
 from intaglio.methods.learning import POOL_SEED, report_losses
 from intaglio.observe import DistributionSearch, Search
-from intaglio.observe.collect import BATCH, fit_weight, histograms
+from intaglio.observe.collect import batches, fit_weight, histograms
 from intaglio.spec import Bounds, Shape, SiteName
 
 
@@ -32,7 +31,7 @@ class FitBounds:
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
         sites = job.model.sites
         weights = [site for site in sites.values() if site.is_weight]
-        with job.progress.stage("bounds", math.ceil(len(patches) / BATCH) + len(sites)) as advance:
+        with job.progress.stage("bounds", len(batches(patches)) + len(sites)) as advance:
             seen = histograms(job.model, patches, on_batch=lambda: advance(""))
             found: dict[SiteName, Bounds | list[Bounds]] = {}
             for site in weights:

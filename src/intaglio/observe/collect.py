@@ -23,8 +23,8 @@ from intaglio.spec import Bounds, SiteName
 
 T = TypeVar("T")
 
-BATCH = 4
-"""Patches that run at a time where nothing needs them all at once: tensors small enough that memory is used again."""
+BATCH_PIXELS = 4 * 64 * 64
+"""Pixels that run at a time where nothing needs all patches at once: tensors small enough that memory is used again."""
 
 Visit = Callable[[SiteInfo, Tensor], T]
 Fit = Callable[[SiteInfo, Float32[np.ndarray, " n"]], Bounds]
@@ -93,6 +93,11 @@ def fit_bounds(
     return visit_sites(model, patches, visit)
 
 
+def batches(patches: Float[Tensor, "n c h w"]) -> tuple[Tensor, ...]:
+    """The patches in parts of at most `BATCH_PIXELS` pixels, of one patch at least."""
+    return torch.split(patches, max(1, BATCH_PIXELS // (patches.shape[2] * patches.shape[3])))
+
+
 def histograms(
     model: QuantModel,
     patches: Float[Tensor, "n c h w"],
@@ -102,7 +107,7 @@ def histograms(
     """The distribution of every activation site of interest over some patches, a few of them at a time.
 
     Sites that read the same tensor (q, k and v read one LayerNorm output) share a histogram. `on_batch` is called after
-    every `BATCH` patches. Memory: a pass of that many patches, and a histogram for each tensor.
+    each of `batches`. Memory: a pass of one of them, and a histogram for each tensor.
     """
     found: dict[SiteName, Histogram] = {}
 
@@ -116,7 +121,7 @@ def histograms(
         last[:] = [(tensor, site.name)]
 
     with torch.inference_mode(), _listening(model, hear):
-        for batch in torch.split(patches, BATCH):
+        for batch in batches(patches):
             last: list[tuple[Tensor, SiteName]] = []
             model(batch)
             on_batch()

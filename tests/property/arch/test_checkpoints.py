@@ -19,7 +19,6 @@ from intaglio.arch.compact import Activation, CompactConfig
 from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.entry import Entry
-from intaglio.arch.files import PREFIXES, WRAPPERS
 from intaglio.arch.hit import HiTConfig
 from intaglio.arch.hit_blocks import Form
 from intaglio.arch.msrresnet import MSRResNetConfig
@@ -30,6 +29,7 @@ from intaglio.arch.rlfn import RLFNConfig
 from intaglio.arch.rrdbnet import RRDBNetConfig
 from intaglio.arch.srresnet import SRResNetConfig
 from intaglio.arch.swinir import SwinIRConfig
+from intaglio.arch.unwrapping import PREFIXES, WRAPPERS
 from intaglio.errors import CheckpointError
 
 SCALE = st.sampled_from((2, 3, 4, 8))

@@ -203,3 +203,16 @@ def test_methods_lists_the_registry(run: Run, tmp_path: Path) -> None:
 
 def test_version(run: Run) -> None:
     assert f"intaglio {intaglio.__version__}" in run("version").out
+
+
+def test_effort_chooses_the_method_and_says_how_long(
+    run: Run, checkpoint: Path, pictures: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    words = ("--calibration", pictures, "--json", report, "--set", "patches=2", "--set", "patch_size=16")
+    done = run("quantize", checkpoint, "-o", tmp_path / "m", "--effort", "quick", *words)
+    assert done.status == 0, done.err
+    assert "dobi, effort quick: about" in done.out
+    assert json.loads(report.read_text())["recipe"]["method"] == "dobi"
+    refused = run("quantize", checkpoint, "-o", tmp_path / "m", "--effort", "some", *words)
+    assert "choose quick, standard, long, paper" in refused.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from intaglio.errors import ImageError
 from intaglio.images.animation import Animation
 from intaglio.images.enlarging import enlarge
-from intaglio.images.files import FORMAT_OF_SUFFIX
+from intaglio.images.files import FORMAT_OF_SUFFIX, quiet
 from intaglio.images.picture import Metadata, Picture
 from intaglio.images.reading import decode, read_picture, read_still_or_moving
 from intaglio.images.writing import LOSSY, MOVING, encode, encode_animation, write_picture
@@ -166,3 +167,47 @@ def test_a_depth_that_was_asked_for(suffix: str, bits: int) -> None:
     assert isinstance(found, Picture)
     assert found.bits == bits
     assert abs(int(found.samples[0, 0, 0]) / found.top - 128 / 255) < 2 / 255
+
+
+SEEDS = [case for case in GOOD if len(case.data) < 20_000]
+
+
+@pytest.mark.parametrize("suffix", sorted({Path(case.name).suffix for case in SEEDS}))
+def test_damaged_files_are_refused_in_one_line(suffix: str) -> None:
+    """Three bytes changed, or the end cut off: a picture, or one line that names the file."""
+    rng = np.random.default_rng(7)
+    seeds = [case for case in SEEDS if case.name.endswith(suffix)]
+    told: list[tuple[str, str]] = []
+    with quiet():
+        for _ in range(60):
+            case = seeds[rng.integers(len(seeds))]
+            damaged = bytearray(case.data)
+            for place in rng.integers(0, len(damaged), 3):
+                damaged[place] = rng.integers(0, 256)
+            whole = bytes(damaged[: rng.integers(1, len(damaged) + 1)] if rng.random() < 0.3 else damaged)
+            try:
+                decode(whole, case.name, max_pixels=1_000_000)
+            except ImageError as error:
+                told.append((case.name, str(error)))
+    assert told
+    assert all("\n" not in line and name in line for name, line in told)
+
+
+MISSING = [
+    ("pyvips", "png-RGB-16.png", "pictures"),
+    ("pyvips", "avif-10.avif", "pictures"),
+    ("pillow_jxl", "jxl-RGB.jxl", "jxl"),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "extra"), MISSING)
+def test_a_missing_library_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: str, name: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    (case,) = [case for case in CASES if case.name == name]
+    with pytest.raises(ImageError, match=rf"pip install 'intaglio\[{extra}\]'"):
+        decode(case.data, name)
+    if module == "pyvips":
+        with pytest.raises(ImageError, match=rf"pip install 'intaglio\[{extra}\]'"):
+            write_picture(tmp_path / "a.png", Picture(np.zeros((2, 2, 3), np.uint16), 16))

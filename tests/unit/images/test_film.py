@@ -160,3 +160,15 @@ def test_what_is_no_film(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(ImageError, match="cannot be enlarged"):
         enlarge_film(tmp_path / "a.mkv", tmp_path / "b.mkv", Nearest(2), SETTINGS, "nearest")
     assert not (tmp_path / "b.mkv").exists()
+
+
+def test_ten_bits_are_not_cut_to_eight(tmp_path: Path) -> None:
+    class Eight:
+        scale = 2
+
+        def __call__(self, image: np.ndarray, /) -> np.ndarray:
+            return image.repeat(2, axis=0).repeat(2, axis=1)
+
+    source = film(tmp_path / "a.mkv", "yuv420p10le", "libx265", sound=False)
+    with pytest.raises(ImageError, match="8-bit pictures only"):
+        enlarge_film(source, tmp_path / "b.mkv", Eight(), SETTINGS, "nearest")
