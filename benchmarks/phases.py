@@ -9,22 +9,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 from intaglio.packed.format import load
-from intaglio.packed.program import Op
-from intaglio.runtime.native import add_operation, core, machine
+from intaglio.packed.program import Program
+from intaglio.runtime.native import NativeProgram, add_operation, core, machine
 
 
-def phases(op: Op, isa: str, side: int, repeats: int) -> dict[str, float]:
-    """Microseconds of each phase, and of a whole window under ``window``, of one block."""
-    native = core()
-    builder = native.Builder()
-    add_operation(builder, op)
-    noise = np.random.default_rng(0).normal(size=(int(op.attrs["dim"]), side, side)).astype(np.float32)
+def phases(builder: Any, dim: int, isa: str, side: int, repeats: int) -> dict[str, float]:
+    """Microseconds of each phase, and of a whole window under ``window``, of one block of `dim` channels."""
+    noise = np.random.default_rng(0).normal(size=(dim, side, side)).astype(np.float32)
     whole, parts = builder.time_block(0, isa, noise, repeats)
     return {name: 1e6 * seconds for name, seconds in {**parts, "window": whole}.items()}
+
+
+def blocks(program: Program, isa: str) -> list[tuple[Any, int]]:
+    """The fused blocks of a program, each with its number of channels."""
+    builder = core().Builder()
+    for op in program.ops:
+        add_operation(builder, op)
+    norms = {op.name: len(op.tensors["weight"]) for op in program.ops if op.kind == "layer_norm"}
+    lines = NativeProgram(program, threads=1, isa=isa).plan().lines
+    dims = [norms[line.parts[0]] for line in lines if line.kind == "window_block"]
+    return list(zip(core().window_blocks(builder, isa), dims, strict=True))
 
 
 def main() -> None:
@@ -36,11 +45,12 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=4, help="blocks from the middle of the network that are timed")
     parser.add_argument("--repeats", type=int, default=20)
     args = parser.parse_args()
-    blocks = [op for op in load(args.model).program.ops if op.kind == "window_block"]
-    chosen = blocks[len(blocks) // 2 :][: args.blocks]
+    program = load(args.model).program
     columns: dict[str, dict[str, float]] = {}
     for isa in args.isa:
-        runs = [phases(op, isa, args.side, args.repeats) for op in chosen]
+        found = blocks(program, isa)
+        chosen = found[len(found) // 2 :][: args.blocks]
+        runs = [phases(block, dim, isa, args.side, args.repeats) for block, dim in chosen]
         columns[isa] = {name: median(run[name] for run in runs) for name in runs[0]}
     print(f"{'phase':10}" + "".join(f"{isa:>12}" for isa in columns))
     for name in next(iter(columns.values())):
