@@ -19,8 +19,8 @@ from intaglio.packed.size import MAX_LENGTH, Extent, Size, evaluate
 MAX_RANK = 8
 MAX_FACTOR = 16
 """The largest factor between the sides of two maps."""
-MAX_REAL = 3.4028234663852886e38
-"""The greatest magnitude of a number in an attribute: the largest number of single precision."""
+MAX_REAL = 1e30
+"""The greatest magnitude of a number in an attribute."""
 
 Form = Literal["int", "float", "str", "ints", "floats", "size", "sizes"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from intaglio.arch import REGISTRY
 from intaglio.arch.examples import random_network
 from intaglio.evaluate import psnr_y
-from intaglio.lower import LOWERINGS, lower
+from intaglio.lower import lower
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.runtime.engine import Engine
@@ -24,7 +25,7 @@ pytest.importorskip("intaglio.runtime._core", reason="the native core is not bui
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
-@pytest.mark.parametrize("name", sorted(LOWERINGS))
+@pytest.mark.parametrize("name", [entry.name for entry in REGISTRY])
 def test_native_and_reference_show_the_same_picture(name: str, bits: int) -> None:
     method = make_method("minmax", {"patches": 2, "patch_size": 24})
     model = quantize(random_network(name), QuantSpec(bits, bits, Coverage.FULL), method, CALIBRATION).model
