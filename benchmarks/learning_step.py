@@ -122,10 +122,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--size", type=int, default=32, help="side of a crop in LR pixels")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="default torch's")
     parser.add_argument("--records", type=Path, help="JSONL file to append to")
     arguments = parser.parse_args(words)
-    torch.set_num_threads(arguments.threads)
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     try:
         record = measured(arguments)
     except IntaglioError as error:

@@ -24,7 +24,7 @@ for target in "$@"; do
   done
   cmake -S . -B "$build" -DINTAGLIO_PYTHON=OFF -DINTAGLIO_FUZZ=ON -DCMAKE_SYSTEM_NAME=$system -DCMAKE_SYSTEM_PROCESSOR="${target%%-*}" \
     -DCMAKE_CXX_COMPILER="$PWD/$build/zig-c++" -DCMAKE_AR="$PWD/$build/zig-ar" -DCMAKE_RANLIB="$PWD/$build/zig-ranlib" \
-    -DCMAKE_CXX_FLAGS=-Werror >/dev/null
+    -DCMAKE_CXX_FLAGS=-Werror -DINTAGLIO_NEON=-mcpu=generic+dotprod >/dev/null  # zig names processors in its own way
   cmake --build "$build" --parallel 2
   ls -l "$build"/intaglio_fuzz*
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -170,8 +171,9 @@ def _check(model: QuantModel, recipe: Recipe, found: Lowered, progress: Progress
 def save(quantization: Quantization, path: PathLike, *, source_sha256: str = "") -> int:
     """Write the packed file, whole or not at all; returns its size in bytes.
 
-    `source_sha256` is the hash of the float checkpoint, for the file's provenance. The file also says what stayed float
-    although the coverage names its kind, and why. Raises: LoweringError without a program; OutputError, PackedError.
+    `source_sha256` is the hash of the float checkpoint, for the file's provenance. The file also says how many layers
+    stayed float although the coverage names their kind, and why.
+    Raises: LoweringError without a program; OutputError, PackedError.
     """
     program, calibration = quantization.require_program(), quantization.calibration
     header = Header(
@@ -184,11 +186,11 @@ def save(quantization: Quantization, path: PathLike, *, source_sha256: str = "")
     return Path(path).stat().st_size
 
 
-def left_float(model: QuantModel) -> dict[str, dict[str, str]]:
-    """What stays float although the coverage names its kind, as ``{"left_float": {path: reason}}``; empty if nothing
-    does."""
-    found = {one.path: one.reason.value for one in model.left_float}
-    return {"left_float": found} if found else {}
+def left_float(model: QuantModel) -> dict[str, dict[str, int]]:
+    """How many layers stay float although the coverage names their kind, as ``{"left_float": {reason: count}}``; empty
+    if none does. `QuantModel.left_float` has their names."""
+    found = Counter(one.reason.value for one in model.left_float)
+    return {"left_float": dict(found)} if found else {}
 
 
 def float32_bytes(network: nn.Module) -> int:

@@ -16,6 +16,7 @@ from intaglio.arch.compact import CompactConfig
 from intaglio.arch.dat import DATConfig
 from intaglio.arch.edsr import EDSRConfig
 from intaglio.arch.hit import HiTConfig
+from intaglio.arch.imdn import IMDNConfig
 from intaglio.arch.msrresnet import MSRResNetConfig
 from intaglio.arch.network import SRNetwork
 from intaglio.arch.ngswin import NGswinConfig
@@ -23,6 +24,7 @@ from intaglio.arch.rcan import RCANConfig
 from intaglio.arch.registry import find
 from intaglio.arch.rlfn import RLFNConfig
 from intaglio.arch.rrdbnet import RRDBNetConfig
+from intaglio.arch.span import SPANConfig
 from intaglio.arch.srresnet import SRResNetConfig
 from intaglio.arch.swinir import SwinIRConfig
 
@@ -40,6 +42,8 @@ SMALL: Mapping[str, Any] = MappingProxyType(
         "MSRResNet": MSRResNetConfig(scale=4, features=8, blocks=1),
         "SRResNet": SRResNetConfig(scale=2, features=8, blocks=2),
         "SRVGGNetCompact": CompactConfig(scale=2, features=8, convolutions=2),
+        "SPAN": SPANConfig(scale=2, features=8, blocks=2),
+        "IMDN": IMDNConfig(scale=2, features=8, blocks=2, squeezed=2),
         "RRDBNet": RRDBNetConfig(scale=2, features=8, growth=4, blocks=1, unshuffle=2),
     }
 )

@@ -107,6 +107,7 @@ def _network(
     _check_tensors(tensors)
     weights = entry.nearest_naming(tensors).canonical(tensors)
     config = entry.config_from(weights)
+    _require_channels(entry, config.in_channels)
     require_scale(options, config.scale)
     config = _overridden(config, {**told_by(options, entry.options), **(overrides or {})})
     _LOGGER.info("read as %s: %s", entry.name, config)
@@ -134,6 +135,15 @@ def _overridden(config: Any, overrides: Mapping[str, object]) -> Any:
     if unknown := sorted(set(overrides) - known):
         raise CheckpointError(f"'{unknown[0]}' is no setting of {type(config).__name__}; choose from {sorted(known)}.")
     return dataclasses.replace(config, **overrides)
+
+
+def _require_channels(entry: Entry, channels: int) -> None:
+    """Refuse what no picture can be given to."""
+    if channels not in (1, 3):
+        raise CheckpointError(
+            f"this {entry.name} reads {channels} channels, but pictures are gray (1) or RGB (3); transparency is"
+            " enlarged beside an RGB network, so choose a checkpoint for RGB."
+        )
 
 
 def _require_told(entry: Entry, config: Any) -> None:

@@ -64,8 +64,12 @@ class SRNetwork(nn.Module, ABC):
     def forward(self, image: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c height width"]:
         """The SR picture.
 
-        Shapes: (N, C, H, W) to (N, C, H * scale, W * scale), any H and W from 1. Units: [0, 1], not clipped.
+        Shapes: (N, C, H, W) to (N, C, H * scale, W * scale), any H and W from 1. Units: [0, 1], not clipped. A gray
+        network takes colour pictures too: each of their channels is a picture of its own.
         """
+        if self.in_channels == 1 != image.shape[1]:
+            channels: Tensor = self(image.flatten(0, 1)[:, None])
+            return channels.view(*image.shape[:2], *channels.shape[2:])
         return self.upscale(image * self.pixel_range) / self.pixel_range
 
     @abstractmethod

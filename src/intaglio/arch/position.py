@@ -1,31 +1,16 @@
 """Attention biases that a small perceptron computes from relative positions, instead of a table.
 
-Its inputs are constants, so it is no place for quantization: once the network is trained its outputs are constants too.
+Its inputs are constants, so that its outputs are too once the network is trained. Quantization finds that out and
+leaves it float (`quant.policy`).
 """
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 COORDINATES = 2
 """Of a relative position: rows and columns."""
-
-
-class ConstantLinear(nn.Module):
-    """A linear layer whose input never depends on a picture; not an `nn.Linear`, so that it gets no sites."""
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_features, in_features))
-        self.bias = nn.Parameter(torch.zeros(out_features))
-        nn.init.trunc_normal_(self.weight, std=0.02)
-
-    def forward(self, x: Float[Tensor, "positions in"]) -> Float[Tensor, "positions out"]:
-        """Shapes: (positions, in) to (positions, out)."""
-        return linear(x, self.weight, self.bias)
 
 
 class PositionMlp(nn.Module):
@@ -33,7 +18,7 @@ class PositionMlp(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.pos_proj = ConstantLinear(COORDINATES, dim)
+        self.pos_proj = _linear(COORDINATES, dim)
         self.pos1 = _stage(dim, dim)
         self.pos2 = _stage(dim, dim)
         self.pos3 = _stage(dim, heads)
@@ -45,4 +30,11 @@ class PositionMlp(nn.Module):
 
 
 def _stage(dim: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(dim), nn.ReLU(), ConstantLinear(dim, out))
+    return nn.Sequential(nn.LayerNorm(dim), nn.ReLU(), _linear(dim, out))
+
+
+def _linear(in_features: int, out_features: int) -> nn.Linear:
+    layer = nn.Linear(in_features, out_features)
+    nn.init.trunc_normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -5,7 +5,21 @@ A new architecture adds its line here; its entry is written beside its network.
 
 from __future__ import annotations
 
-from intaglio.arch import compact, dat_entry, edsr, hit, msrresnet, ngswin, rcan, rlfn, rrdbnet, srresnet, swinir_entry
+from intaglio.arch import (
+    compact,
+    dat_entry,
+    edsr,
+    hit,
+    imdn,
+    msrresnet,
+    ngswin,
+    rcan,
+    rlfn,
+    rrdbnet,
+    span,
+    srresnet,
+    swinir_entry,
+)
 from intaglio.arch.entry import Entry, State
 from intaglio.errors import CheckpointError, UnknownArchitectureError
 
@@ -21,6 +35,8 @@ REGISTRY: tuple[Entry, ...] = (
     srresnet.ENTRY,
     compact.ENTRY,
     rrdbnet.ENTRY,
+    span.ENTRY,
+    imdn.ENTRY,
 )
 
 

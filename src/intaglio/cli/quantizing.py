@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def _figures(network: Network, made: Quantization, size: int) -> dict[str, Any]:
             "sha256": calibration.content_hash,
             "count": len(calibration.pictures),
         },
+        "left_float": [asdict(one) for one in made.model.left_float],
         "sites": sum(1 for _ in program.sites()),
         "seconds": round(made.seconds, 3),
         "bytes": size,
@@ -108,7 +110,7 @@ def _tell(figures: Mapping[str, Any]) -> None:
         f"{duration_text(figures['seconds'])}, calibrated on {figures['calibration']['name']}"
     )
     if left := recipe.get("left_float"):
-        say(f"{len(left)} layers stay float: {', '.join(sorted(set(left.values())))}")
+        say(f"left float: {', '.join(f'{count} layers ({reason})' for reason, count in left.items())}")
     if figures["weights"]:
         say(f"weights: those under '{figures['weights']}'")
     if "loss_last" in figures["figures"]:

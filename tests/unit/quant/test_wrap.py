@@ -14,7 +14,7 @@ from intaglio.arch.swinir import SwinIRConfig
 from intaglio.errors import BoundsError, CalibrationError, SpecError
 from intaglio.quant import AffineQuantizer, Quantizer, QuantModel, Unset, wrap
 from intaglio.quant.layers import QuantConv2d, QuantLinear, QuantMatMul
-from intaglio.quant.policy import END_BITS
+from intaglio.quant.policy import END_BITS, Reason
 from intaglio.spec import Bounds, Coverage, Granularity, QuantSpec, Shape
 
 FULL = QuantSpec(3, 4, Coverage.FULL)
@@ -102,7 +102,9 @@ def test_full_coverage_has_a_site_for_every_weight_and_wide_ends(name: str) -> N
     network = random_network(name)
     model = wrap(network, FULL)
     layers = {path for path, module in network.named_modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
-    assert {site.path for site in model.sites.values() if site.is_weight} == layers
+    constant = {one.path for one in model.left_float if one.reason is Reason.CONSTANT}
+    assert {site.path for site in model.sites.values() if site.is_weight} == layers - constant
+    assert all(".pos." in path for path in constant)
     for site in model.sites.values():
         narrow = FULL.weight_bits if site.is_weight else FULL.act_bits
         assert site.bits == (END_BITS if site.path in network.first_and_last() else narrow)
