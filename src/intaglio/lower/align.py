@@ -27,7 +27,7 @@ Shape = tuple[Side, ...]
 LEAST = 24
 """In pixels: no pass is smaller, so that kernels, pools and mirrored borders fit."""
 
-REFERENCES = (((192, 128), (3, 5, 7)), ((240, 144), (5, 7, 11)), ((280, 420), (3, 11, 13)), ((768, 512), (3, 5, 7)))
+REFERENCES = (((192, 128), (3, 5, 7)), ((240, 144), (5, 7, 11)), ((384, 576), (3, 5, 7)), ((280, 420), (3, 11, 13)))
 """Sizes that are whole multiples of all usual windows, and primes that make smaller sizes of their divisors."""
 
 
@@ -98,8 +98,8 @@ def alignments(network: nn.Module, channels: int) -> Iterator[Aligned]:
             if one is not None:
                 found = True
                 yield one
-        if found:
-            return
+    if found:
+        return
     if problem is not None:
         raise LoweringError(f"the network refuses pictures of {REFERENCES[0][0]} pixels ({problem}).") from problem
     raise LoweringError(

@@ -49,6 +49,8 @@ class Graph:
     place: Place
     moved: dict[SiteName, tuple[View, ...]] = field(default_factory=dict)
     """What moves the values of a site between the place where the model quantizes them and the product."""
+    recognised: dict[bytes, list[Node] | None] = field(default_factory=dict)
+    """What constants were found to be, by their digest (see `recognise.py`)."""
     _nodes: dict[Any, Node] = field(default_factory=dict)
 
     def node(
