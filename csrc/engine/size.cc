@@ -20,7 +20,8 @@ Extent Extent::times(int64_t factor) const {
   Extent product = *this;
   for (Term& term : product.terms) {
     const int64_t common = std::gcd(factor, term.den);
-    term.den /= common, term.num *= factor / common;
+    term.den /= common;
+    if (__builtin_mul_overflow(term.num, factor / common, &term.num)) term.num = 0, term.den = 1;  // no length of any picture
   }
   return product;
 }

@@ -147,6 +147,16 @@ bool check_tensor(const OpSpec& spec, const TensorRow& row) {
   return there;
 }
 
+// What fusion relies on before any operation is made; each operation checks the rest of what holds between its attributes.
+void check_permutation(const OpSpec& spec) {
+  if (spec.kind != "permute") return;
+  std::vector<int64_t> axes = spec.integers("axes");
+  std::sort(axes.begin(), axes.end());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] != static_cast<int64_t>(i)) spec.refuse("axes do not name each axis once");
+  }
+}
+
 void check_sites(const OpSpec& spec) {
   if (spec.sites.empty()) return;
   size_t known = 0;
@@ -171,6 +181,7 @@ void verify(const OpSpec& spec) {
   if (row == std::end(ops)) spec.refuse("is of a kind this engine does not know");
   if (spec.inputs.size() < row->fewest || spec.inputs.size() > row->most) spec.refuse("has " + std::to_string(spec.inputs.size()) + " inputs");
   check_attrs(spec);
+  check_permutation(spec);
   size_t known = 0;
   for (const TensorRow& tensor : tensors) known += tensor.kind == spec.kind && check_tensor(spec, tensor);
   if (known != spec.floats.size() + spec.codes.size() + spec.indices.size()) spec.refuse("has a tensor that its kind does not have");

@@ -19,7 +19,8 @@ void fuse_channel_norms(Graph& graph) {
     if (spec.kind != "layer_norm") continue;
     const OpSpec* before = graph.writer(spec.inputs[0]);
     if (!is_permute(before, to_tokens)) continue;
-    if (!graph.shape(before->inputs[0])[0].is(1)) continue;
+    const SymbolicShape& map = graph.shape(before->inputs[0]);
+    if (map.size() != 4 || !map[0].is(1)) continue;
     const auto& readers = graph.readers(spec.output);
     const bool back = std::all_of(readers.begin(), readers.end(), [&](size_t reader) { return is_permute(&graph.at(reader), to_map); });
     if (!graph.read_once(before->output) && !back) {
