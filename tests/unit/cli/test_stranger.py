@@ -76,7 +76,7 @@ def test_from_source_to_picture(source: Path, tmp_path: Path) -> None:
     figures = json.loads(told.read_text(encoding="utf-8"))
     assert figures["architecture"] == "Stranger"
     assert figures["check"]["integer_products"] > 10
-    assert figures["recipe"]["left_float"] == {"network.body.1.local": "named"}
+    assert figures["recipe"]["left_float"] == {"named": 1}
     write_image(picture, calibration_pictures(1, 32, seed=3)[0][:22, :30])
     upscaled = CliRunner().invoke(app, ["upscale", str(packed), str(picture), "--backend", "reference"])
     assert upscaled.exit_code == 0, upscaled.output
