@@ -63,7 +63,8 @@ def test_ctrl_c_leaves_nothing_half_written_and_can_be_resumed(
     state.mkdir()
     settings = {"iterations": 100_000, "batch": 1, "pool": 2, "patches": 2, "patch_size": 8}
     words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    process = start("quantize", checkpoint, "-o", model, "--calibration", pictures, "--checkpoint-dir", state, *words)
+    options = ("--method", "2dquant", "--calibration", pictures, "--checkpoint-dir", state)
+    process = start("quantize", checkpoint, "-o", model, *options, *words)
     deadline = time.monotonic() + 120
     while not (state / "distillation.pt").exists():
         assert process.poll() is None
