@@ -12,8 +12,10 @@ __version__ = "0.1.0"
 _NAMES = {
     "CalibrationSet": "intaglio.observe",
     "Engine": "intaglio.runtime.engine",
+    "Picture": "intaglio.images",
     "QuantSpec": "intaglio.spec",
     "Recipe": "intaglio.app.quantizing",
+    "enlarge": "intaglio.images",
     "load": "intaglio.arch",
     "load_dataset": "intaglio.evaluate",
     "load_engine": "intaglio.runtime.engine",
@@ -21,8 +23,10 @@ _NAMES = {
     "open_model": "intaglio.app.opening",
     "quantize": "intaglio.app.quantizing",
     "read_image": "intaglio.images",
+    "read_picture": "intaglio.images",
     "save": "intaglio.app.quantizing",
     "write_image": "intaglio.images",
+    "write_picture": "intaglio.images",
 }
 """Where each public name lives. `__init__.pyi` tells type checkers the same (tested)."""
 

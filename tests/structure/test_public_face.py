@@ -12,7 +12,16 @@ import pytest
 import intaglio
 
 NAMES = sorted(set(intaglio.__all__) - {"__version__"})
-WITHOUT_TORCH = ("Engine", "QuantSpec", "load_dataset", "load_engine", "open_model", "read_image", "write_image")
+WITHOUT_TORCH = (
+    "Engine",
+    "QuantSpec",
+    "load_dataset",
+    "load_engine",
+    "open_model",
+    "read_image",
+    "read_picture",
+    "write_image",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
