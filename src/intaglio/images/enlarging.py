@@ -18,7 +18,8 @@ from intaglio.images.sizing import NATURAL, Size, passes
 class Network(Protocol):
     """What enlarges: three colours in, three colours out, each side times `scale`.
 
-    Calling it takes 8-bit RGB to 8-bit RGB and is the fast way; `planes` takes floats to floats, unrounded.
+    Calling it takes 8-bit RGB to 8-bit RGB and is the fast way; `planes` takes floats to floats, unrounded. A network
+    of gray pictures says so by an attribute `channels` of 1; it is given one channel at a time.
     """
 
     @property
@@ -26,11 +27,11 @@ class Network(Protocol):
         """The factor."""
         ...
 
-    def __call__(self, image: UInt8[np.ndarray, "h w 3"], /) -> UInt8[np.ndarray, "H W 3"]:
+    def __call__(self, image: UInt8[np.ndarray, "h w c"], /) -> UInt8[np.ndarray, "H W c"]:
         """8-bit RGB, enlarged."""
         ...
 
-    def planes(self, x: Float32[np.ndarray, "3 h w"], /) -> Float32[np.ndarray, "3 H W"]:
+    def planes(self, x: Float32[np.ndarray, "c h w"], /) -> Float32[np.ndarray, "c H W"]:
         """Planes of the unit range, enlarged; may leave the range by overshoot."""
         ...
 
@@ -60,7 +61,7 @@ def enlarge(picture: Picture, network: Network, *, alpha: AlphaWay = AlphaWay.NE
     steps = passes((picture.height, picture.width), target, network.scale)
     opaque = picture.opaque
     if _plain(picture, network, target, steps) and opaque:
-        colour: np.ndarray = network(np.ascontiguousarray(picture.colour))
+        colour = _fast(picture.colour, network)
     elif opaque:
         colour = _samples(_enlarged(_planes(picture.colour), network, steps, target), picture.bits)
     else:
@@ -101,7 +102,19 @@ def enlarge_array(array: Shaped[np.ndarray, "h w *c"], network: Network, *, size
 def _plain(picture: Picture, network: Network, target: tuple[int, int], steps: int) -> bool:
     """Whether the fast way in 8 bits does all of it."""
     natural = (picture.height * network.scale, picture.width * network.scale)
-    return picture.bits == 8 and picture.colour.shape[2] == 3 and steps == 1 and target == natural
+    channels = picture.colour.shape[2]
+    return picture.bits == 8 and (channels == 3 or _gray(network)) and steps == 1 and target == natural
+
+
+def _fast(colour: UInt8[np.ndarray, "h w c"], network: Network) -> np.ndarray:
+    """8 bits to 8 bits."""
+    if not _gray(network):
+        return network(np.ascontiguousarray(colour))
+    return np.dstack([network(np.ascontiguousarray(colour[..., [index]])) for index in range(colour.shape[2])])
+
+
+def _gray(network: object) -> bool:
+    return getattr(network, "channels", 3) == 1
 
 
 def _transparent(
@@ -134,8 +147,11 @@ def _enlarged(
     """One plane (repeated, then averaged) or three, through `steps` passes and to the target's size."""
     count = len(planes)
     for _ in range(steps):
-        three = np.clip(planes, 0, 1).repeat(3 // count, axis=0)
-        planes = network.planes(three)
+        planes = np.clip(planes, 0, 1)
+        if _gray(network):
+            planes = np.concatenate([network.planes(plane[None]) for plane in planes])
+            continue
+        planes = network.planes(planes.repeat(3 // count, axis=0))
         if count == 1:
             # The mean in double precision: three equal planes must give that plane again.
             planes = planes.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
@@ -157,12 +173,13 @@ class EightBit:
     def __init__(self, upscaler: Upscaler8) -> None:
         self._upscaler = upscaler
         self.scale = upscaler.scale
+        self.channels = getattr(upscaler, "channels", 3)
 
-    def __call__(self, image: UInt8[np.ndarray, "h w 3"], /) -> UInt8[np.ndarray, "H W 3"]:
+    def __call__(self, image: UInt8[np.ndarray, "h w c"], /) -> UInt8[np.ndarray, "H W c"]:
         """8-bit RGB, enlarged."""
         return self._upscaler(image)
 
-    def planes(self, x: Float32[np.ndarray, "3 h w"], /) -> Float32[np.ndarray, "3 H W"]:
+    def planes(self, x: Float32[np.ndarray, "c h w"], /) -> Float32[np.ndarray, "c H W"]:
         """Planes rounded to 8 bits, enlarged."""
         return _planes(self._upscaler(_samples(x, 8)))
 
@@ -176,7 +193,7 @@ class Upscaler8(Protocol):
         """The factor."""
         ...
 
-    def __call__(self, image: UInt8[np.ndarray, "h w 3"], /) -> UInt8[np.ndarray, "H W 3"]:
+    def __call__(self, image: UInt8[np.ndarray, "h w c"], /) -> UInt8[np.ndarray, "H W c"]:
         """The enlarged picture."""
         ...
 

@@ -197,3 +197,24 @@ def test_arrays_of_other_programs(kind: type, shape: tuple[int, ...]) -> None:
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
     with pytest.raises((ImageError, TypeError), match=r"pass|Type-check"):
         enlarge_array(array, Nearest())
+
+
+class Gray(Nearest):
+    """A network of one channel."""
+
+    channels = 1
+
+    def __call__(self, image: np.ndarray, /) -> np.ndarray:
+        assert image.shape[2] == 1
+        return super().__call__(image)
+
+    def planes(self, x: np.ndarray, /) -> np.ndarray:
+        assert len(x) == 1
+        return super().planes(x)
+
+
+@given(pictures())
+@settings(max_examples=40)
+def test_a_gray_network_enlarges_each_channel_by_itself(picture: Picture) -> None:
+    large = enlarge(picture, Gray(2))
+    assert np.array_equal(large.samples, picture.samples.repeat(2, axis=0).repeat(2, axis=1))
