@@ -172,3 +172,24 @@ def test_ten_bits_are_not_cut_to_eight(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mkv", "yuv420p10le", "libx265", sound=False)
     with pytest.raises(ImageError, match="8-bit pictures only"):
         enlarge_film(source, tmp_path / "b.mkv", Eight(), SETTINGS, "nearest")
+
+
+@pytest.mark.parametrize("degrees", [90, 180, -90])
+def test_a_turned_film_comes_out_upright(tmp_path: Path, degrees: int) -> None:
+    """A phone's film: the matrix of the stream says how it is to be shown."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = 32, 16, "yuv444p"
+        video.set_display_rotation(degrees)
+        samples = np.zeros((16, 32, 3), np.uint8)
+        samples[:8, :16] = 255  # the upper left corner is white
+        out.mux(video.encode(av.VideoFrame.from_ndarray(samples, format="rgb24")))
+        out.mux(video.encode(None))
+    enlarge_film(tmp_path / "a.mp4", tmp_path / "b.mp4", Nearest(2), SETTINGS, "nearest")
+    with av.open(str(tmp_path / "b.mp4")) as opened:
+        (frame,) = opened.decode(video=0)
+        shown = frame.to_ndarray(format="rgb24")
+        assert frame.rotation == 0
+    expected = np.rot90(samples, degrees // 90).repeat(2, axis=0).repeat(2, axis=1)
+    assert shown.shape == expected.shape
+    assert np.array_equal(shown > 127, expected > 127)
