@@ -67,6 +67,11 @@ class Engine:
         self._planes: Callable[[ndarray], ndarray] = (self.native or cast(Any, reference)).planes
 
     @property
+    def channels(self) -> int:
+        """How many channels a picture has that the network takes: 3 for RGB, 1 for gray."""
+        return self._channels
+
+    @property
     def backend(self) -> str:
         """What runs: ``native`` with its instruction set, or ``reference``."""
         return f"native ({self.native.isa})" if self.native else "reference"

@@ -78,12 +78,14 @@ def test_sizes_and_formats(
     assert read_picture(tmp_path / name).samples.shape == shape
 
 
-def test_gray_and_alpha_through_a_packed_model(run: Run, packed: Path, tmp_path: Path) -> None:
-    for name, channels in (("gray.png", 1), ("icon.png", 4)):
-        write_picture(tmp_path / name, noise(channels))
+def test_gray_alpha_and_16_bits_through_a_packed_model(run: Run, packed: Path, tmp_path: Path) -> None:
+    for name, channels, bits in (("gray.png", 1, 8), ("icon.png", 4, 8), ("deep.png", 3, 16), ("icon16.png", 4, 16)):
+        write_picture(tmp_path / name, noise(channels, bits))
     done = run("upscale", packed, str(tmp_path / "*.png"))
     assert done.status == 0, done.err
-    assert [read_picture(tmp_path / f"{stem}_x2.png").samples.shape[2] for stem in ("gray", "icon")] == [1, 4]
+    found = [read_picture(tmp_path / f"{stem}_x2.png") for stem in ("gray", "icon", "deep", "icon16")]
+    assert [(one.samples.shape[2], one.bits) for one in found] == [(1, 8), (4, 8), (3, 16), (4, 16)]
+    assert len(np.unique(found[2].samples)) > 256  # no detour over 8 bits
 
 
 def test_a_depth_and_a_quality(run: Run, tmp_path: Path) -> None:
