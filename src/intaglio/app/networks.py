@@ -75,13 +75,13 @@ def open_named(source: NetworkSource) -> tuple[Network, tuple[str, ...]]:
         module, names = _own(source.network), tuple[str, ...]()
         if source.checkpoint is not None:
             names = _load_state(module, source.checkpoint, source.weights)
-        return _adopted(module, source.left_float), names
+        return ready(module, source.left_float), names
     if source.checkpoint is None:
         raise SpecError("name a checkpoint, or a network of your own by --network path/to/file.py:function.")
     try:
         loaded = load_checkpoint(source.checkpoint, weights=source.weights, options=source.option)
     except UnknownArchitectureError as error:
-        return _adopted(_known_to_spandrel(source.checkpoint, error), source.left_float), ()
+        return ready(_known_to_spandrel(source.checkpoint, error), source.left_float), ()
     return _leaving(loaded.network, source.left_float), loaded.names
 
 
@@ -126,7 +126,7 @@ def _known_to_spandrel(checkpoint: Path, unknown: CheckpointError) -> nn.Module:
         ) from None
 
 
-def _adopted(module: nn.Module, left_float: Sequence[str]) -> ForeignNetwork:
+def ready(module: nn.Module, left_float: Sequence[str] = ()) -> ForeignNetwork:
     """A network made ready for quantization, on the first picture that it takes."""
     problem: Exception | None = None
     for channels in _channels(module):
