@@ -17,9 +17,9 @@ class Effort(StrEnum):
     QUICK = "quick"
     """Bounds by search alone, on few crops."""
     STANDARD = "standard"
-    """Some hundred steps on small crops: minutes on two cores for a lightweight network."""
+    """Some hundred steps on one crop each: minutes on two cores for a lightweight network."""
     LONG = "long"
-    """As many steps as the papers take, on small crops: an hour or more."""
+    """As many steps as the papers take, on one crop each: an hour or more."""
     PAPER = "paper"
     """As printed: 3000 steps on 32 crops of 64 pixels; about a day on two cores."""
 
@@ -29,8 +29,10 @@ DEFAULT_METHODS: Mapping[Effort, str] = MappingProxyType(
 )
 """The method where none is named."""
 
-_FEW_CROPS = {"patches": 8, "patch_size": 64}
-_SMALL_BATCHES = {"batch": 4, "patch_size": 32, "crop_size": 32, "pool": 1024}
+_FEW_CROPS = {"patches": 8}
+# Not four crops of 32 pixels: what DAT's channel attention quantizes depends on the size of the picture
+# (docs/methods/engrave.md).
+_SMALL_BATCHES = {"batch": 1, "patch_size": 64, "crop_size": 64, "pool": 1024}
 _SETTINGS: Mapping[Effort, Mapping[str, Any]] = MappingProxyType(
     {
         Effort.QUICK: {**_FEW_CROPS, **_SMALL_BATCHES, "iterations": 20, "epochs": 1},
@@ -48,7 +50,7 @@ def effort_settings(effort: Effort, method: str) -> dict[str, Any]:
     Raises: MethodError for an unknown method.
 
     >>> effort_settings(Effort.STANDARD, "2dquant")
-    {'patches': 8, 'patch_size': 32, 'batch': 4, 'pool': 1024, 'iterations': 300}
+    {'patches': 8, 'batch': 1, 'patch_size': 64, 'pool': 1024, 'iterations': 300}
     """
     known = {field.name for field in fields(entry_of(method).make)}  # type: ignore[arg-type]
     return {name: value for name, value in _SETTINGS[effort].items() if name in known}
