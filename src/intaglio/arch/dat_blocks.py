@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import pad
 
 from intaglio.arch.layers import Attention, FusedLinear, Linear, MatMul
 from intaglio.arch.padding import next_multiple
@@ -23,6 +23,9 @@ from intaglio.arch.windows import Window, join_windows, relative_position_index,
 
 BRANCHES = 2
 """Halves of the channels: one with windows as given, one with windows turned by 90 degrees."""
+
+LEAST = 1e-12
+"""What the root mean square of a row is taken to be at least."""
 
 Masks = tuple[Float[Tensor, "windows tokens tokens"], Float[Tensor, "windows tokens tokens"]]
 """For each branch what `windows.shift_mask` gives."""
@@ -199,7 +202,9 @@ class WindowBranch(nn.Module):
 class ChannelAttention(Interaction):
     """Attention between the channels of a head, over all pixels of the picture (DAT, section 3.2, CW-SA).
 
-    Rows of query and key are scaled to unit length, so that a score is a correlation; `temperature` sharpens it.
+    A score is the correlation of a row of the query and one of the key; `temperature` sharpens it. Officially rows are
+    scaled to unit length, so that their values shrink as pictures grow, and no grid fits pictures of two sizes. Here
+    they have a mean square of 1, and scores are divided by the number of pixels: the same to rounding.
     """
 
     def __init__(self, config: BlockConfig) -> None:
@@ -214,13 +219,25 @@ class ChannelAttention(Interaction):
         qkv = self.qkv(x)
         channels_first = qkv.view(n, h * w, 3, self.config.heads, -1).permute(2, 0, 3, 4, 1)
         q, k, v = channels_first.unbind(0)
-        found = self.scores(normalize(q, dim=-1), normalize(k, dim=-1).transpose(-2, -1))
+        q, k = unit_mean_square(q), unit_mean_square(k)
+        # As many as there are pixels; said by a tensor, so that programs for pictures of any size have it.
+        pixels = q.square().sum(dim=-1, keepdim=True).clamp_min(1.0)
+        found = self.scores(q, k.transpose(-2, -1)) / pixels
         context = self.context((found * self.temperature).softmax(dim=-1), v)
         attended = context.reshape(n, dim, h, w)
         convolved = self.convolved(qkv)
         for_channels = self.channel_interaction(attended).sigmoid()
         for_pixels = self.spatial_interaction(convolved).sigmoid()
         return self.proj(to_tokens(attended * for_pixels + convolved * for_channels))
+
+
+def unit_mean_square(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows n"]:
+    """Each row over the root of its mean square.
+
+    >>> unit_mean_square(torch.tensor([[3.0, -3.0], [0.0, 0.0]])).tolist()
+    [[1.0, -1.0], [0.0, 0.0]]
+    """
+    return x / x.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(LEAST)
 
 
 def to_maps(x: Float[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from intaglio.arch import SRNetwork, from_state_dict
 from intaglio.arch.dat import DAT, DATConfig
@@ -126,3 +127,38 @@ def test_the_light_network_is_recognised(shared: Path, scale: int) -> None:
 
     found = load(shared / "weights" / f"dat_light_x{scale}.safetensors")
     assert found.config == DATConfig(scale=scale)
+
+
+MASKS = (torch.zeros(1, 8, 8), torch.zeros(1, 8, 8))
+"""Not for this kind of attention."""
+
+
+def channel_attention() -> ChannelAttention:
+    found = next(module for module in network().modules() if isinstance(module, ChannelAttention))
+    torch.nn.init.uniform_(found.temperature, 0.5, 2.0)
+    return found
+
+
+def test_scores_are_those_of_rows_of_unit_length() -> None:
+    attention, seen = channel_attention(), list[tuple[Tensor, Tensor]]()
+    attention.context.register_forward_pre_hook(lambda _, args: seen.append(args))
+    x = torch.randn(2, 6, 5, 32)
+    x[1] = 0.0  # rows of zeros have no direction
+    attention.qkv.bias.data.zero_()
+    attention(x, MASKS)
+    q, k, _ = attention.qkv(x).view(2, 30, 3, attention.config.heads, -1).permute(2, 0, 3, 4, 1).unbind(0)
+    correlation = normalize(q, dim=-1) @ normalize(k, dim=-1).transpose(-2, -1)
+    ((shares, _),) = seen
+    expected = (correlation * attention.temperature).softmax(dim=-1)
+    torch.testing.assert_close(shares, expected, rtol=0, atol=1e-6)
+
+
+def test_what_channel_attention_multiplies_does_not_shrink_with_the_picture() -> None:
+    attention, seen = channel_attention(), list[tuple[Tensor, Tensor]]()
+    attention.scores.register_forward_pre_hook(lambda _, args: seen.append(args))
+    x = torch.randn(1, 4, 4, 32)
+    for picture in (x, x.repeat(1, 3, 2, 1)):
+        attention(picture, MASKS)
+    for small, large in zip(*seen, strict=True):
+        ends = [torch.stack(torch.aminmax(one)) for one in (small, large)]
+        torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
