@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +19,22 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures to this JSON file.")
 ]
 
+_LOGGER = logging.getLogger(__name__)
+
 _PLAIN_WIDTH = 160  # columns where nobody's terminal sets a limit, so that tables in files are not folded
 
 
 def say(text: str) -> None:
     """Print a line on standard output, as it is."""
     print(text)
+
+
+def announce(text: str) -> None:
+    """Tell a person at a terminal what is about to happen, on standard error; anyone else hears of it with ``-v``."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+    else:
+        _LOGGER.info(text)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:

@@ -11,7 +11,7 @@ from intaglio.app.calibrating import calibration_set
 from intaglio.app.expected import expected_seconds
 from intaglio.app.networks import Network, NetworkSource, open_named
 from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
-from intaglio.cli.output import duration_text, require_place, say, size_text, write_json
+from intaglio.cli.output import announce, duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.recipe import RecipeFile
 from intaglio.errors import SpecError
@@ -33,7 +33,7 @@ def run_quantize(
     network, names = open_named(source)
     calibration = calibration_set(asked.calibration.chosen())
     expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings))
-    say(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
+    announce(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
     with shown_progress() as progress:
         made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state)
     size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")

@@ -26,7 +26,7 @@ def assert_only(folder: Path, *names: str) -> None:
         (("--bits", 9), "9 bits"),
         (("--bits", 1), "1 bits"),
         (("--method", "adaround"), "no method is called 'adaround'; there are minmax"),
-        (("--set", "itterations=3"), "no setting 'itterations'; it has iterations"),
+        (("--set", "itterations=3"), "no setting 'itterations'; it has balance"),
         (("--set", "iterations=many"), "give a value of type int"),
         (("--set", "iterations"), "expected key=value"),
         (("--coverage", "most"), "paper"),
@@ -49,7 +49,7 @@ def test_quantize_refuses_settings(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('methd = "dobi"', "unknown key 'methd'; known are method, weight_bits"),
+        ('methd = "dobi"', "unknown key 'methd'; known are effort, method, weight_bits"),
         ("[calibration]\nfolder = 3", "unknown key 'calibration.folder'; known are source"),
         ("weight_bits = 'four'", "'weight_bits' is not usable"),
         ("calibration = 3", "'calibration' is not usable"),

@@ -114,6 +114,8 @@ def test_distillation_leaves_no_state_behind(run: Run, checkpoint: Path, picture
     state = tmp_path / "state"
     state.mkdir()
     short = (
+        "--method",
+        "2dquant",
         "--set",
         "iterations=2",
         "--set",
