@@ -101,7 +101,7 @@ struct Axis {
   double position(int64_t at) const { return (static_cast<double>(at) + 0.5) * step - 0.5; }
   int64_t nearest(int64_t at) const { return std::min(static_cast<int64_t>(std::floor(static_cast<double>(at) * times / by)), n - 1); }
   Taps two(int64_t at) const {
-    const double p = std::max(position(at), 0.0);
+    const double p = out == n ? static_cast<double>(at) : std::max(position(at), 0.0);
     const int64_t first = std::min(static_cast<int64_t>(p), n - 1);
     const auto weight = static_cast<float>(p - static_cast<double>(first));
     return {{first, std::min(first + 1, n - 1), 0, 0}, {1.0f - weight, weight, 0.0f, 0.0f}};

@@ -131,7 +131,7 @@ def quantize(
     """
     progress = progress or Silent()
     method = make_method(recipe.method, recipe.settings)
-    obstacle = _obstacle(wrap(network, recipe.spec))
+    likely, obstacle = _foreseen(wrap(network, recipe.spec))
     if required and obstacle:
         raise LoweringError(obstacle)
     made = calibrate(
@@ -140,7 +140,7 @@ def quantize(
     found, report = None, None
     if not obstacle:
         try:
-            found = lowered(made.model, recipe.remainder)
+            found = lowered(made.model, recipe.remainder, likely)
         except LoweringError as error:
             obstacle = str(error)
     if found is not None and checked:
@@ -149,13 +149,12 @@ def quantize(
     return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.figures, note)
 
 
-def _obstacle(model: QuantModel) -> str:
-    """Why a model that is not calibrated yet cannot be lowered, empty if it can."""
+def _foreseen(model: QuantModel) -> tuple[int | None, str]:
+    """The multiple that padded pictures will have, and why the model, not calibrated yet, cannot be lowered (or "")."""
     try:
-        require_lowerable(model)
+        return require_lowerable(model).ops[0].integer("multiple"), ""
     except LoweringError as error:
-        return str(error)
-    return ""
+        return None, str(error)
 
 
 def _check(model: QuantModel, recipe: Recipe, found: Lowered, progress: Progress) -> CheckReport:

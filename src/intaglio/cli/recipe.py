@@ -72,7 +72,7 @@ def check_recipe(content: Mapping[str, Any], source: str) -> RecipeFile:
 
     >>> check_recipe({"methd": "dobi"}, "my.toml")
     Traceback (most recent call last):
-    intaglio.errors.RecipeError: my.toml: unknown key 'methd'; known are method, weight_bits, act_bits, coverage, ...
+    intaglio.errors.RecipeError: my.toml: unknown key 'methd'; known are effort, method, weight_bits, act_bits, ...
     """
     try:
         return RecipeFile.model_validate(content)

@@ -79,8 +79,11 @@ _REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionE
 """What networks raise for pictures of sizes that they do not take."""
 
 
-def alignments(network: nn.Module, channels: int) -> Iterator[Aligned]:
+def alignments(network: nn.Module, channels: int, likely: int | None = None) -> Iterator[Aligned]:
     """The passes of a network at three sizes, for each multiple at which they are alike, the smallest first.
+
+    `likely`, a multiple that is known to do or told by the network, is tried before all others: each trial takes
+    seconds.
 
     Raises: LoweringError if there is no such size, or for what `trace` refuses.
     """
@@ -93,7 +96,8 @@ def alignments(network: nn.Module, channels: int) -> Iterator[Aligned]:
             except _REFUSALS as error:
                 problem = problem or error
                 continue
-        for multiple in (n for n in range(1, min(reference) + 1) if not (reference[0] % n or reference[1] % n)):
+        multiples = [n for n in range(1, min(reference) + 1) if not (reference[0] % n or reference[1] % n)]
+        for multiple in sorted(multiples, key=lambda one: (one != likely, one)):
             one = _at(network, channels, first, multiple, primes)
             if one is not None:
                 found = True

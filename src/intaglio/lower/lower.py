@@ -56,8 +56,11 @@ def lower(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Program:
     return lowered(model, remainder).program
 
 
-def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Lowered:
+def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF, likely: int | None = None) -> Lowered:
     """The integer program of a calibrated model of any network.
+
+    `likely` is the multiple that sides of padded pictures probably have (`require_lowerable` found it, say); others are
+    tried after it.
 
     The model is run at three sizes of picture, on tensors without values, and what it does is written down.
     What is not quantized is rounded to half precision, unless `remainder` says single; `simulator` rounds alike, so
@@ -68,7 +71,7 @@ def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Lowered
     simulation, or leave the layer float).
     """
     model.require_calibrated()
-    return _lowered(simulator(model, remainder), _sites_of(model))
+    return _lowered(simulator(model, remainder), _sites_of(model), likely)
 
 
 def require_lowerable(model: QuantModel) -> Program:
@@ -81,11 +84,12 @@ def require_lowerable(model: QuantModel) -> Program:
     return _lowered(model, nothing).program
 
 
-def _lowered(model: QuantModel, sites: Sites) -> Lowered:
+def _lowered(model: QuantModel, sites: Sites, likely: int | None = None) -> Lowered:
     network = model.network
+    likely = likely or _told_multiple(network)
     channels = int(getattr(network, "in_channels", 3))
     problem: SizeError | None = None
-    for found in alignments(marked(model).network, channels):
+    for found in alignments(marked(model).network, channels, likely):
         try:
             graph, result = translate(found, channels)
             padding = padding_of(network, channels, found.multiple)
@@ -98,6 +102,12 @@ def _lowered(model: QuantModel, sites: Sites) -> Lowered:
             return Lowered(program, moved(graph), padding.note)
     assert problem is not None
     raise problem
+
+
+def _told_multiple(network: nn.Module) -> int | None:
+    """The multiple to which a network of ours says that it pads pictures."""
+    told = getattr(getattr(network, "config", None), "multiple", None)
+    return told if isinstance(told, int) else None
 
 
 def _require_sound(program: Program) -> None:

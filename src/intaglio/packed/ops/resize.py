@@ -5,7 +5,8 @@ of the second input, and r = side / new side. Place i of the output is at
 
 - ``nearest``: floor(i r), exactly: floor(i / factor), or floor(i * side / new side) of integers, which is also the rule
   where a new side is once or twice the old one (as in torch, for factors like 1.25 and 2.1).
-- ``bilinear``: p = max((i + 1/2) r - 1/2, 0), between floor(p) and the next place, by the fraction.
+- ``bilinear``: p = max((i + 1/2) r - 1/2, 0), between floor(p) and the next place, by the fraction; p = i where the new
+  side is the old one (as in torch, for factors like 1.25).
 - ``bicubic``: p = (i + 1/2) r - 1/2, four places from floor(p) - 1 on, weights of the cubic convolution with a = -3/4.
 
 Places beyond the edge are those at the edge. Rows are mixed before columns in ``bilinear``, columns before rows in

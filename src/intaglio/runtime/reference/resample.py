@@ -86,7 +86,7 @@ def _bilinear(x: Map, rows: _Axis, columns: _Axis) -> Map:
 
 def _two(axis: _Axis) -> tuple[Indices, Indices, Float32[np.ndarray, " out"]]:
     """The two places that each place of the output is mixed of, and the weight of the second."""
-    position = np.maximum(axis.positions(), 0.0)
+    position = np.arange(axis.out, dtype=np.float64) if axis.out == axis.size else np.maximum(axis.positions(), 0.0)
     first = np.minimum(position.astype(np.intp), axis.size - 1)
     return first, np.minimum(first + 1, axis.size - 1), (position - first).astype(np.float32)
 
