@@ -68,3 +68,7 @@ class OutputError(IntaglioError):
 
 class RecordError(IntaglioError):
     """A result cannot be recorded (a value out of its domain) or a line of a results file cannot be read."""
+
+
+class ExportError(IntaglioError):
+    """A program cannot be exported, or the exported file does not compute what the program says."""

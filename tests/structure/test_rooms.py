@@ -31,12 +31,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "packed": BASE,
     "lower": BASE | {"arch", "quant", "packed", "observe", "evaluate", "runtime"},
     "runtime": BASE | {"packed", "images"},
-    "export": BASE | {"arch", "quant", "packed", "lower"},
+    "export": BASE | {"packed", "runtime"},
     "evaluate": BASE | {"images"},
     "published": BASE,
     "results": BASE | {"evaluate", "published"},
     "report": BASE | {"evaluate", "published", "results", "images"},
-    "app": BASE | {"arch", "methods", "quant", "observe", "lower", "packed", "evaluate", "images", "runtime", "report"},
+    "app": BASE
+    | {"arch", "methods", "quant", "observe", "lower", "packed", "evaluate", "images", "runtime", "report"}
+    | {"export"},
     "bench": BASE | {"packed", "runtime", "images"},
     "demo": BASE | {"app", "arch", "observe", "evaluate", "images", "runtime"},
     "analyze": BASE | {"arch", "quant", "observe", "methods", "evaluate", "images"},
@@ -59,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """`lower` reaches into `observe`, `evaluate` and `runtime` to check a program against its simulator, nothing else."""
 
-WITHOUT_TORCH = {"images", "packed", "runtime", "report", "published", "results", "intaglio", *BASE}
+WITHOUT_TORCH = {"images", "packed", "runtime", "export", "report", "published", "results", "intaglio", *BASE}
 ONLY_TORCH_FILE = {"evaluate": "torch_upscaler.py"}
 
 

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "upscale": "intaglio.cli.upscale:upscale",
         "eval": "intaglio.cli.eval:evaluate_model",
         "inspect": "intaglio.cli.inspect:inspect_model",
+        "export": "intaglio.cli.export:export",
         "analyze": "intaglio.cli.analyze:analyze",
         "methods": "intaglio.cli.methods:list_methods",
         "sweep": "intaglio.cli.sweep:sweep",

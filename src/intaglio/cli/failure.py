@@ -8,7 +8,7 @@ from typer.exceptions import TyperException
 
 from intaglio.errors import IntaglioError
 
-_EXTRAS = {"torch": "quant", "matplotlib": "report", "jinja2": "report"}
+_EXTRAS = {"torch": "quant", "matplotlib": "report", "jinja2": "report", "onnx": "export"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
