@@ -17,13 +17,11 @@ from intaglio.spec import Coverage, QuantSpec
 
 CALIBRATION = CalibrationSet.synthetic(count=2, size=32)
 IMAGE = np.ascontiguousarray(CALIBRATION.pictures[1][:21, :27])
-LEAST_PSNR = 54.15
-"""In dB, of free runs in which flipped codes echo: 20 log10(255 / 0.5), so that the pictures differ by less than half a
-grey level, root mean square. What a real network loses by it in PSNR is measured on Set5, in docs/numerics.md."""
-LEAST_PSNR_AT_2_BITS = 36.0
-"""One flipped code of two bits moves its value by a third of the range, and every later attention sees it: random
-networks as deep as DAT's are chaotic there (42.8 dB was seen). Their operations agree one by one (tests/parity)."""
-
+LEAST_PSNR = 30.0
+"""In dB, of free runs in which flipped codes echo: of networks with random weights, some as deep as DAT, where a flip
+early on reaches most codes behind it (37.6 dB was seen). An operation that computes something else gives less: at most
+23.7 dB for wrong blocks (tests/parity/test_engine_fusion.py). That operations agree one by one, integers with ``==``,
+is tested there; what a real network loses in PSNR is measured on Set5, in docs/numerics.md."""
 pytest.importorskip("intaglio.runtime._core", reason="the native core is not built")
 
 
@@ -34,4 +32,4 @@ def test_native_and_reference_show_the_same_picture(name: str, bits: int) -> Non
     model = quantize(random_network(name), QuantSpec(bits, bits, Coverage.FULL), method, CALIBRATION).model
     program = lower(model)
     ours = Engine(program, backend="native", threads=1)(IMAGE)
-    assert psnr_y(ours, Reference(program)(IMAGE), 0) >= (LEAST_PSNR_AT_2_BITS if bits == 2 else LEAST_PSNR)
+    assert psnr_y(ours, Reference(program)(IMAGE), 0) >= LEAST_PSNR

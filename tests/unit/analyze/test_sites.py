@@ -58,8 +58,11 @@ def test_minmax_clips_nothing_and_bounds_are_the_ends(minmax: QuantModel, patche
 def test_percentile_bounds_clip_what_they_say(patches: Tensor) -> None:
     model = quantized("percentile", tail=5.0)
     activations = [row for row in site_distributions(model, patches) if not row.weight]
+    # Percentiles of a histogram are off by a bin, 2**-14 of the range: masked attention has a crowd of zeros in one.
+    clear = [row for row in activations if row.bounds[0][0] - row.low > 2.0**-14 * (row.high - row.low)]
+    assert len(clear) > len(activations) / 2
     # Interpolated percentiles leave at most 5 % and one value beyond each end; ties may leave fewer.
-    assert all(row.clipped <= 0.1 + 2 / row.values for row in activations)
+    assert all(row.clipped <= 0.1 + 2 / row.values for row in clear)
     assert np.median([row.clipped for row in activations]) > 0.05
 
 
