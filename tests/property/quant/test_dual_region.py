@@ -157,8 +157,8 @@ def test_symmetric_grid_has_its_levels_and_is_idempotent(signed: SignedRange, bi
     out = site(x)
     assert len(out.unique()) <= 2**bits - (signed is SignedRange.NARROW)
     assert torch.equal(site(out), out)
-    # Levels mirror each other to the rounding of their interpolation: two levels, each a product of at most 3.4 and a sum
-    # of at most 1.7, rounded by half of the last place, whose size depends on the order that torch takes.
+    # Levels mirror each other to the rounding of their interpolation: two levels, each a product of at most 3.4 and a
+    # sum of at most 1.7, rounded by half of the last place, whose size depends on the order that torch takes.
     levels = site.pieces().levels()
     torch.testing.assert_close(levels.flip(0), -levels, rtol=0, atol=(3.4 + 1.7) * torch.finfo(torch.float32).eps)
     assert (site(torch.zeros(1)).item() == 0.0) == (signed is SignedRange.NARROW)
