@@ -212,9 +212,9 @@ def test_effort_chooses_the_method_and_says_how_long(
 ) -> None:
     report = tmp_path / "report.json"
     words = ("--calibration", pictures, "--json", report, "--set", "patches=2", "--set", "patch_size=16")
-    done = run("quantize", checkpoint, "-o", tmp_path / "m", "--effort", "quick", *words)
+    done = run("quantize", checkpoint, "-o", tmp_path / "m", "--effort", "quick", "-v", *words)
     assert done.status == 0, done.err
-    assert "dobi, effort quick: about" in done.out
+    assert "dobi, effort quick: about" in done.err
     assert json.loads(report.read_text())["recipe"]["method"] == "dobi"
     refused = run("quantize", checkpoint, "-o", tmp_path / "m", "--effort", "some", *words)
     assert "choose quick, standard, long, paper" in refused.error
