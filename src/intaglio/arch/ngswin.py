@@ -23,7 +23,7 @@ from intaglio.arch.ngram import NGRAM, CosineAttention, NGramContext, NGramParti
 from intaglio.arch.padding import extend_symmetric, next_multiple
 from intaglio.arch.swin_block import Mlp
 from intaglio.arch.upsample import scale_at_once
-from intaglio.arch.windows import join_windows, shift_mask, split_windows
+from intaglio.arch.windows import attend_windows, shift_mask
 from intaglio.errors import CheckpointError
 
 STAGES = 3
@@ -196,12 +196,7 @@ class Block(nn.Module):
         self, x: Float[Tensor, "n h w dim"], mask: Float[Tensor, "windows tokens tokens"]
     ) -> Float[Tensor, "n h w dim"]:
         """Attention within (shifted) windows. Shapes: (N, H, W, C) to the same."""
-        height, width = x.shape[1:3]
-        if not self.shift:
-            return join_windows(self.attn(split_windows(x, self.window)), height, width, self.window)
-        rolled = x.roll((-self.shift, -self.shift), dims=(1, 2))
-        attended = join_windows(self.attn(split_windows(rolled, self.window), mask), height, width, self.window)
-        return attended.roll((self.shift, self.shift), dims=(1, 2))
+        return attend_windows(self.attn, x, mask, self.window, self.shift)
 
 
 class PatchMerging(nn.Module):

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.arch.layers import Attention, FusedLinear, Linear, MatMul
-from intaglio.arch.windows import join_windows, relative_position_index, split_windows
+from intaglio.arch.windows import attend_windows, relative_position_index
 
 
 class SwinBlock(nn.Module):
@@ -41,12 +41,7 @@ class SwinBlock(nn.Module):
         self, x: Float[Tensor, "n h w dim"], mask: Float[Tensor, "windows tokens tokens"]
     ) -> Float[Tensor, "n h w dim"]:
         """Attention within (shifted) windows. Shapes: (N, H, W, C) to the same."""
-        height, width = x.shape[1:3]
-        if not self.shift:
-            return join_windows(self.attn(split_windows(x, self.window)), height, width, self.window)
-        rolled = x.roll((-self.shift, -self.shift), dims=(1, 2))
-        attended = join_windows(self.attn(split_windows(rolled, self.window), mask), height, width, self.window)
-        return attended.roll((self.shift, self.shift), dims=(1, 2))
+        return attend_windows(self.attn, x, mask, self.window, self.shift)
 
 
 class WindowAttention(nn.Module):

@@ -6,6 +6,8 @@ al., "Swin Transformer", ICCV 2021, section 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -38,6 +40,25 @@ def join_windows(
     rows, columns = _sides(window)
     x = x.view(-1, height // rows, width // columns, rows, columns, x.shape[-1])
     return x.transpose(2, 3).reshape(-1, height, width, x.shape[-1])
+
+
+def attend_windows(
+    attention: Callable[..., Tensor],
+    x: Float[Tensor, "n h w c"],
+    mask: Float[Tensor, "windows tokens tokens"],
+    window: int,
+    shift: int,
+) -> Float[Tensor, "n h w c"]:
+    """Attention within windows of a map, shifted ones with their `mask`; `attention` maps tokens of windows.
+
+    Shapes: (N, H, W, C) to the same, H and W multiples of the window.
+    """
+    height, width = x.shape[1:3]
+    if not shift:
+        return join_windows(attention(split_windows(x, window)), height, width, window)
+    rolled = x.roll((-shift, -shift), dims=(1, 2))
+    attended = join_windows(attention(split_windows(rolled, window), mask), height, width, window)
+    return attended.roll((shift, shift), dims=(1, 2))
 
 
 def relative_positions(window: int | Window) -> Float[Tensor, "positions 2"]:
