@@ -90,7 +90,8 @@ class ProductMode(TorchFunctionMode):
         super().__init__()
         self._on_product = on_product
         self._on_other = on_other
-        self._constants = {storage_of(tensor) for tensor in constants}
+        # The tensors are kept with their storages: once a storage is freed, an activation may get its number.
+        self._constants = {storage_of(tensor): tensor for tensor in constants}
 
     def __torch_function__(
         self,
