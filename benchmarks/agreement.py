@@ -37,7 +37,7 @@ WAYS = ("reference", "native", "avx2")
 
 def ways(made: Quantization, network: SRNetwork, names: Sequence[str]) -> Iterator[tuple[str, Upscaler]]:
     """The same quantized network by name of what runs it; the simulator first."""
-    yield "simulator", TorchUpscaler(simulator(made.model, made.recipe.remainder), network.scale)
+    yield "simulator", TorchUpscaler(simulator(made.model, made.recipe.float_dtype), network.scale)
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "model.intaglio"
         save(made, packed)

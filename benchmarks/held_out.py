@@ -86,7 +86,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[Record]:
             steps=learning_steps(settings),
             seed=arguments.seed,
             settings=settings,
-            extra={**made.figures, "processor_seconds": spent},
+            extra={**made.metrics, "processor_seconds": spent},
         )
         yield _judged(record, psnr_of(made.model, held_out))
 

@@ -71,12 +71,12 @@ class Scene:
         )
         spent = now() - began
         record = measured(self.base, psnr_of(found.model, self.held_out), spent)
-        steps = int(found.figures.get("iterations", 0))
+        steps = int(found.metrics.get("iterations", 0))
         return found.model, replace(record, method=name, steps=steps, settings={**self.base.settings, **settings})
 
 
 def measured(base: Record, psnr: dict[str, float], spent: Spent | None) -> Record:
-    """The record with its figures: PSNR-Y of each picture in dB and, for what takes time, both clocks in seconds."""
+    """The record with its metrics: PSNR-Y of each picture in dB and, for what takes time, both clocks in seconds."""
     times = {} if spent is None else {"processor_seconds": spent.processor}
     seconds = None if spent is None else spent.wall
     return replace(base, psnr_y=fmean(psnr.values()), seconds=seconds, extra={"psnr_y": psnr, **times})

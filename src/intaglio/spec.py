@@ -211,3 +211,18 @@ class QuantSpec:
         'w4a8'
         """
         return f"w{self.weight_bits}a{self.act_bits}"
+
+
+@dataclass(frozen=True)
+class SiteReading:
+    """What a float network shows at a site: `counts` of its values in equal bins from `low` to `high`; `clipped`,
+    the share outside the bounds; `alone_psnr`, the output with only this site quantized against the float output, in
+    dB.
+    """
+
+    name: SiteName
+    counts: tuple[int, ...]
+    low: float
+    high: float
+    clipped: float
+    alone_psnr: float

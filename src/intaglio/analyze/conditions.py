@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from intaglio.methods.proximal import condition_number
+from intaglio.methods.steps.proximal import condition_number
 from intaglio.quant import QuantModel
 from intaglio.quant.editing import weight_matrix
 from intaglio.spec import SiteName

@@ -16,7 +16,7 @@ from intaglio.arch import SRNetwork
 from intaglio.errors import LoweringError
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.images import calibration_pictures
-from intaglio.lower import Lowered, Remainder, lowered, require_lowerable, simulator
+from intaglio.lower import FloatDtype, Lowered, lowered, require_lowerable, simulator
 from intaglio.lower.check import CheckReport, check, check_side
 from intaglio.methods import make_method
 from intaglio.methods import quantize as calibrate
@@ -42,7 +42,7 @@ class Recipe:
         method: a name of the registry (`intaglio methods`).
         settings: settings of the method that differ from its defaults.
         seed: seed of crops and of learning.
-        remainder: the precision of what stays float.
+        float_dtype: the type of what stays float.
 
     Raises: MethodError, at once, for an unknown method or setting.
     """
@@ -51,7 +51,7 @@ class Recipe:
     method: str = "2dquant"
     settings: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    remainder: Remainder = Remainder.HALF
+    float_dtype: FloatDtype = FloatDtype.FLOAT16
 
     def __post_init__(self) -> None:
         make_method(self.method, self.settings)
@@ -71,7 +71,7 @@ class Recipe:
             "granularity": self.spec.weight_granularity.value,
             "share_input": self.spec.share_input,
             "seed": self.seed,
-            "remainder": self.remainder.value,
+            "float_dtype": self.float_dtype.value,
         }
 
 
@@ -87,7 +87,7 @@ class Quantization:
         obstacle: why there is no program; empty where there is one.
         report: how the program compares with its simulator; None where it was not checked.
         seconds: wall clock of calibration and learning.
-        figures: what the steps of the method reported.
+        metrics: what the steps of the method reported.
         note: in what the program differs from the network, empty where in nothing.
     """
 
@@ -98,7 +98,7 @@ class Quantization:
     obstacle: str
     report: CheckReport | None
     seconds: float
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     note: str = ""
 
     def require_program(self) -> Program:
@@ -140,13 +140,13 @@ def quantize(
     found, report = None, None
     if not obstacle:
         try:
-            found = lowered(made.model, recipe.remainder, likely)
+            found = lowered(made.model, recipe.float_dtype, likely)
         except LoweringError as error:
             obstacle = str(error)
     if found is not None and checked:
         report = _check(made.model, recipe, found, progress)
     program, note = (found.program, found.note) if found else (None, "")
-    return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.figures, note)
+    return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.metrics, note)
 
 
 def _foreseen(model: QuantModel) -> tuple[int | None, str]:
@@ -161,7 +161,7 @@ def _check(model: QuantModel, recipe: Recipe, found: Lowered, progress: Progress
     with progress.stage("check", 1) as advance:
         side, channels = check_side(found, CHECK_SIZE), found.program.ops[0].integer("channels")
         picture = calibration_pictures(1, side, seed=recipe.seed)[0][..., :channels]
-        report = check(simulator(model, recipe.remainder), found, picture)
+        report = check(simulator(model, recipe.float_dtype), found, picture)
         advance(f"{report.products} products equal")
     report.require()
     return report

@@ -5,21 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from intaglio.app.opening import Opened
 from intaglio.evaluate import current_machine, current_versions, protocol_text
 from intaglio.evaluate.artifacts import judge, overall
 from intaglio.packed.format import PackedModel
 from intaglio.packed.summary import summarise
-from intaglio.report import Comparison, Content, Distribution, Facts, Reading, Row, SiteLine
+from intaglio.report import Comparison, Content, Distribution, Facts, Row, SiteLine
 from intaglio.report.compare import BICUBIC, FLOAT, QUANTIZED
 from intaglio.report.content import Role
+from intaglio.spec import SiteReading
 
 DISTRIBUTIONS = 8
 """How many sites, the most sensitive ones, have their distribution drawn."""
 
 
 def content_of(
-    opened: Opened, reference: Opened | None, compared: Comparison, readings: Sequence[Reading], extra: Sequence[Row]
+    opened: Opened,
+    reference: Opened | None,
+    compared: Comparison,
+    readings: Sequence[SiteReading],
+    extra: Sequence[Row],
 ) -> Content:
     """The content of the page of one packed model."""
     assert opened.packed is not None
@@ -63,7 +70,7 @@ def _rows(opened: Opened, reference: Opened | None, compared: Comparison) -> tup
     return tuple(rows)
 
 
-def _sites(packed: PackedModel, readings: Sequence[Reading]) -> tuple[SiteLine, ...]:
+def _sites(packed: PackedModel, readings: Sequence[SiteReading]) -> tuple[SiteLine, ...]:
     known = {reading.name: reading for reading in readings}
     lines = []
     for row in summarise(packed.program):
@@ -73,7 +80,7 @@ def _sites(packed: PackedModel, readings: Sequence[Reading]) -> tuple[SiteLine, 
     return tuple(lines)
 
 
-def _distributions(sites: Sequence[SiteLine], readings: Sequence[Reading]) -> tuple[Distribution, ...]:
+def _distributions(sites: Sequence[SiteLine], readings: Sequence[SiteReading]) -> tuple[Distribution, ...]:
     """The most sensitive sites: activations and weights half and half, the more sensitive first."""
     by_name = {site.name: site for site in sites}
     ordered = [one for one in sorted(readings, key=lambda one: one.alone_psnr) if one.name in by_name]
@@ -83,7 +90,7 @@ def _distributions(sites: Sequence[SiteLine], readings: Sequence[Reading]) -> tu
         for reading in [one for one in ordered if by_name[one.name].is_weight is weights][: DISTRIBUTIONS // 2]
     ]
     chosen.sort(key=lambda one: one.alone_psnr if math.isfinite(one.alone_psnr) else math.inf)
-    return tuple(Distribution(by_name[one.name], one.counts, one.low, one.high) for one in chosen)
+    return tuple(Distribution(by_name[one.name], np.array(one.counts), one.low, one.high) for one in chosen)
 
 
 def _facts(packed: PackedModel, opened: Opened, scale: int) -> tuple[Facts, ...]:
@@ -124,7 +131,7 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _notes(reference: Opened | None, readings: Sequence[Reading]) -> tuple[str, ...]:
+def _notes(reference: Opened | None, readings: Sequence[SiteReading]) -> tuple[str, ...]:
     if reference is None:
         return ("Artifacts, sensitivity and distributions need the float network: pass its file with --checkpoint.",)
     return () if readings else ("Sensitivity and distributions were not measured (--no-sites).",)

@@ -11,8 +11,9 @@ from intaglio.app.report_content import content_of
 from intaglio.errors import DatasetError, SpecError
 from intaglio.evaluate import load_dataset, read_records
 from intaglio.progress import Progress, Silent
-from intaglio.report import Content, Contestant, Reading, compare, rows_of_records
+from intaglio.report import Content, Contestant, compare, rows_of_records
 from intaglio.runtime.engine import Backend
+from intaglio.spec import SiteReading
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def report_content(
         picture=request.picture,
         progress=progress,
     )
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[SiteReading, ...] = ()
     if request.checkpoint and request.sites:
         from intaglio.app.site_readings import readings_of
 

@@ -12,14 +12,14 @@ from intaglio.errors import SpecError
 from intaglio.observe.readings import read_sites
 from intaglio.packed.format import PackedModel
 from intaglio.progress import Progress
-from intaglio.report import Reading, Views
-from intaglio.spec import Coverage, Granularity, QuantSpec
+from intaglio.report import Views
+from intaglio.spec import Coverage, Granularity, QuantSpec, SiteReading
 
 PATCH = 32
 """Side in LR pixels of the patch on which each site is measured alone."""
 
 
-def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: Progress) -> tuple[Reading, ...]:
+def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: Progress) -> tuple[SiteReading, ...]:
     """Read every site on a patch of the picture shown, cut around its worst tile."""
     tile = views.artifacts.tile if views.artifacts else None
     centre = (tile.top + tile.height // 2, tile.left + tile.width // 2) if tile else (0, 0)
@@ -30,8 +30,7 @@ def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: P
     patch = np.ascontiguousarray(views.lr[top : top + PATCH, left : left + PATCH])
     batch = torch.from_numpy(patch).permute(2, 0, 1)[None].float() / 255.0
     grids = {site.name: site.grids for site in packed.program.sites()}
-    found = read_sites(open_network(NetworkSource(checkpoint)), _spec(packed), grids, batch, progress=progress)
-    return tuple(Reading(one.name, one.counts, one.low, one.high, one.clipped, one.alone_psnr) for one in found)
+    return read_sites(open_network(NetworkSource(checkpoint)), _spec(packed), grids, batch, progress=progress)
 
 
 def _spec(packed: PackedModel) -> QuantSpec:

@@ -99,7 +99,7 @@ class Finding:
     `draw` is called only where pictures are wanted.
     """
 
-    figures: Mapping[str, Any]
+    content: Mapping[str, Any]
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     draw: Callable[[], Iterable[tuple[str, Figure]]]
@@ -122,7 +122,7 @@ def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str,
         say(f"... and {len(finding.rows) - SHOWN} more; --json FILE has them all.")
     if pictures is not None:
         _draw(finding, pictures, name, ending)
-    write_json(json, _provenance(name, asked, network, calibration) | dict(finding.figures))
+    write_json(json, _provenance(name, asked, network, calibration) | dict(finding.content))
 
 
 def _draw(finding: Finding, folder: Path, name: str, ending: str) -> None:

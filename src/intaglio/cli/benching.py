@@ -46,13 +46,13 @@ def run_bench(
     image = _picture(height, width)
     with shown_progress() as progress, progress.stage("timing", rounds) as advance:
         alone = measure_alone(engine, image, rounds, advance)
-    figures = _show_alone(alone, path, engine, size, threads)
+    content = _show_alone(alone, path, engine, size, threads)
     if peers and checkpoint is not None:
-        figures |= _peers(engine, checkpoint, image, threads, rounds)
-    figures["peak_rss_bytes"] = peak_memory()
+        content |= _peers(engine, checkpoint, image, threads, rounds)
+    content["peak_rss_bytes"] = peak_memory()
     if records is not None:
-        append_records(records, [_record(packed, path, figures)])
-    write_json(json, figures)
+        append_records(records, [_record(packed, path, content)])
+    write_json(json, content)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -161,7 +161,7 @@ def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, ro
     }
 
 
-def _record(packed: PackedModel, path: Path, figures: dict[str, Any]) -> Record:
+def _record(packed: PackedModel, path: Path, content: dict[str, Any]) -> Record:
     recipe = packed.header.recipe
     return Record(
         kind="speed",
@@ -173,9 +173,9 @@ def _record(packed: PackedModel, path: Path, figures: dict[str, Any]) -> Record:
         act_bits=recipe.get("act_bits"),
         coverage=packed.program.coverage.value,
         seed=recipe.get("seed"),
-        settings={"size": figures["size"], "threads": figures["threads"], "backend": figures["backend"]},
+        settings={"size": content["size"], "threads": content["threads"], "backend": content["backend"]},
         protocol=None,
-        bytes=figures["bytes"],
-        seconds=figures["median_seconds"],
-        extra={name: value for name, value in figures.items() if name not in ("bytes", "size", "threads", "model")},
+        bytes=content["bytes"],
+        seconds=content["median_seconds"],
+        extra={name: value for name, value in content.items() if name not in ("bytes", "size", "threads", "model")},
     )

@@ -34,12 +34,12 @@ def run_demo(folder: Path, iterations: int | None, json: Path | None) -> None:
     say(f"try:     intaglio upscale {files['packed']} your-picture.png")
     say(f"         intaglio inspect {files['packed']}")
     say("         intaglio quantize your-swinir.pth --bits 4")
-    figures = figures_of(shown)
-    write_json(folder / "demo.json", figures)
-    write_json(json, figures)
+    content = content_of(shown)
+    write_json(folder / "demo.json", content)
+    write_json(json, content)
 
 
-def figures_of(shown: Demonstration) -> dict[str, Any]:
+def content_of(shown: Demonstration) -> dict[str, Any]:
     """The demonstration as JSON."""
     return {
         "protocol": protocol_text(2),

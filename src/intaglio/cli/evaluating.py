@@ -7,7 +7,7 @@ from typing import Any
 
 from intaglio.app.evaluating import Measurement, measure
 from intaglio.app.opening import Opened
-from intaglio.cli.guarding import say_verdict, verdict_figures
+from intaglio.cli.guarding import say_verdict, verdict_content
 from intaglio.cli.output import duration_text, require_place, say, show_table, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.evaluate import Evaluation, append_records, protocol_text
@@ -37,7 +37,7 @@ def run_evaluation(
         say_verdict(measured.verdict)
     if records is not None:
         append_records(records, measured.records())
-    write_json(json, _figures(measured))
+    write_json(json, _content(measured))
 
 
 def _row(evaluation: Evaluation) -> tuple[str, ...]:
@@ -50,16 +50,16 @@ def _row(evaluation: Evaluation) -> tuple[str, ...]:
     )
 
 
-def _figures(measured: Measurement) -> dict[str, Any]:
+def _content(measured: Measurement) -> dict[str, Any]:
     opened = measured.opened
     scale = opened.upscaler.scale
     about = {"model": opened.label, "network": opened.network, "scale": scale, "ensemble": measured.ensemble}
     about |= {"runs_on": opened.runs_on, "protocol": protocol_text(scale)}
-    about |= {"artifacts": verdict_figures(measured.verdict)} if measured.verdict is not None else {}
-    return about | {"sets": [_set_figures(one) for one in measured.evaluations]}
+    about |= {"artifacts": verdict_content(measured.verdict)} if measured.verdict is not None else {}
+    return about | {"sets": [_set_content(one) for one in measured.evaluations]}
 
 
-def _set_figures(evaluation: Evaluation) -> dict[str, Any]:
+def _set_content(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "set": evaluation.dataset,
         "psnr_y": finite_psnr(evaluation.psnr_y),

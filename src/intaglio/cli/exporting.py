@@ -48,10 +48,10 @@ def run_export(
         show_table(("ran in", "products in integers", "PSNR dB", "largest difference", "kernels"), rows)
     else:
         say("not verified: no runtime is installed; run: pip install onnxruntime openvino")
-    write_json(json, _figures(made))
+    write_json(json, _content(made))
 
 
-def _figures(made: Exported) -> dict[str, Any]:
+def _content(made: Exported) -> dict[str, Any]:
     return {
         "output": str(made.path),
         "bytes": made.bytes,

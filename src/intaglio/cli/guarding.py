@@ -15,7 +15,7 @@ def say_verdict(verdict: Verdict) -> None:
         say(f"  {reason}")
 
 
-def verdict_figures(verdict: Verdict) -> dict[str, Any]:
+def verdict_content(verdict: Verdict) -> dict[str, Any]:
     """The verdict as JSON values."""
     values = {one.measure: {"value": one.value, "level": str(one.level)} for one in verdict.findings}
     return {"verdict": str(verdict.level), "reasons": list(verdict.reasons), "measures": values}

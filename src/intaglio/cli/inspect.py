@@ -28,10 +28,10 @@ def inspect_model(
     require_place(json)
     if model is None and (plan or not machine):
         raise SpecError("name a packed model, or pass --machine; `intaglio inspect --help` shows both.")
-    figures = (
+    content = (
         (_machine() if machine else {}) | (_model(model) if model else {}) | (_plan(model) if model and plan else {})
     )
-    write_json(json, figures)
+    write_json(json, content)
 
 
 def _machine() -> dict[str, Any]:
@@ -91,8 +91,8 @@ def _model(path: Path) -> dict[str, Any]:
         say(f"calibration: {calibration.name}, {calibration.count} pictures, sha256 {calibration.content_hash[:16]}")
     say(f"made by intaglio {header.provenance.version or 'unknown'} on {header.provenance.created or 'an unknown day'}")
     say(
-        f"{size_text(sizes.total)} on disk: packed codes {size_text(sizes.codes)}, float remainder "
-        f"{size_text(sizes.remainder)}, header and bounds {size_text(sizes.overhead)}"
+        f"{size_text(sizes.total)} on disk: packed codes {size_text(sizes.codes)}, float tensors "
+        f"{size_text(sizes.floats)}, header and bounds {size_text(sizes.overhead)}"
     )
     return {
         "architecture": program.architecture,
@@ -101,7 +101,7 @@ def _model(path: Path) -> dict[str, Any]:
         "recipe": dict(header.recipe),
         "calibration": asdict(header.calibration) if header.calibration else None,
         "provenance": asdict(header.provenance),
-        "bytes": {"total": sizes.total, "codes": sizes.codes, "remainder": sizes.remainder, "overhead": sizes.overhead},
+        "bytes": {"total": sizes.total, "codes": sizes.codes, "floats": sizes.floats, "overhead": sizes.overhead},
         "operations": kinds(program),
         "sites": [asdict(row) for row in sites],
     }

@@ -1,4 +1,4 @@
-"""What commands print and write: tables and lines on standard output, figures as JSON."""
+"""What commands print and write: tables and lines on standard output, results as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from intaglio._atomic import make_folder, write_text_atomic
 from intaglio.errors import OutputError
 
 JsonOption = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures to this JSON file.")
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write the results to this JSON file.")
 ]
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,27 +38,27 @@ def announce(text: str) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    """Print a table: the first column to the left, figures to the right."""
+    """Print a table: the first column to the left, numbers to the right."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False, width=None if os.isatty(1) else _PLAIN_WIDTH)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index and _is_figure(rows, index) else "left")
+        table.add_column(column, justify="right" if index and _is_number(rows, index) else "left")
     for row in rows:
         table.add_row(*row)
     console.print(table)
 
 
-def _is_figure(rows: Sequence[Sequence[str]], column: int) -> bool:
+def _is_number(rows: Sequence[Sequence[str]], column: int) -> bool:
     return all(not row[column] or row[column][0] in "-+0123456789x" for row in rows)
 
 
-def write_json(path: Path | None, figures: dict[str, Any]) -> None:
-    """Write figures where ``--json`` asked for them. Raises: OutputError."""
+def write_json(path: Path | None, content: dict[str, Any]) -> None:
+    """Write results where ``--json`` asked for them. Raises: OutputError."""
     if path is not None:
-        write_text_atomic(path, json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text_atomic(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def require_place(*paths: Path | None) -> None:

@@ -16,7 +16,7 @@ from intaglio.cli.progress import shown_progress
 from intaglio.cli.recipe import RecipeFile
 from intaglio.errors import SpecError
 from intaglio.evaluate.metrics import finite_psnr
-from intaglio.lower import Remainder
+from intaglio.lower import FloatDtype
 from intaglio.lower.check import CheckReport
 from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.provenance import file_sha256
@@ -39,19 +39,19 @@ def run_quantize(
     size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")
     if state is not None:
         state.unlink(missing_ok=True)
-    figures = _figures(network, made, size) | {
+    content = _content(network, made, size) | {
         "checkpoint": str(source.checkpoint or source.network),
         "weights": ".".join(name.rstrip(".") for name in names),
         "output": str(target),
     }
-    _tell(figures)
-    write_json(json, figures)
+    _tell(content)
+    write_json(json, content)
 
 
 def library_recipe(asked: RecipeFile) -> Recipe:
     """The recipe as the library takes it. Raises: SpecError or MethodError before any work is done."""
-    if asked.remainder not in tuple(Remainder):
-        raise SpecError(f"remainder {asked.remainder!r} is unknown; choose {' or '.join(Remainder)}.")
+    if asked.float_dtype not in tuple(FloatDtype):
+        raise SpecError(f"float_dtype {asked.float_dtype!r} is unknown; choose {' or '.join(FloatDtype)}.")
     spec = QuantSpec(
         weight_bits=asked.weight_bits,
         act_bits=asked.act_bits,
@@ -64,10 +64,10 @@ def library_recipe(asked: RecipeFile) -> Recipe:
     effort = Effort(asked.effort)
     method = asked.method or DEFAULT_METHODS[effort]
     settings = {**effort_settings(effort, method), **asked.settings}
-    return Recipe(spec, method, settings, asked.seed, Remainder(asked.remainder))
+    return Recipe(spec, method, settings, asked.seed, FloatDtype(asked.float_dtype))
 
 
-def _figures(network: Network, made: Quantization, size: int) -> dict[str, Any]:
+def _content(network: Network, made: Quantization, size: int) -> dict[str, Any]:
     full = float32_bytes(network)
     calibration, program = made.calibration, made.require_program()
     return {
@@ -85,13 +85,13 @@ def _figures(network: Network, made: Quantization, size: int) -> dict[str, Any]:
         "bytes": size,
         "float32_bytes": full,
         "ratio": round(full / size, 3),
-        "figures": dict(made.figures),
-        "check": _check_figures(made.report) if made.report else None,
+        "metrics": dict(made.metrics),
+        "check": _check_content(made.report) if made.report else None,
         "note": made.note,
     }
 
 
-def _check_figures(report: CheckReport) -> dict[str, Any]:
+def _check_content(report: CheckReport) -> dict[str, Any]:
     return {
         "integer_products": report.products,
         "flip_share": report.flip_share,
@@ -102,26 +102,26 @@ def _check_figures(report: CheckReport) -> dict[str, Any]:
     }
 
 
-def _tell(figures: Mapping[str, Any]) -> None:
-    recipe, found = figures["recipe"], figures["check"]
+def _tell(content: Mapping[str, Any]) -> None:
+    recipe, found = content["recipe"], content["check"]
     say(
-        f"{figures['architecture']} x{figures['scale']} to w{recipe['weight_bits']}a{recipe['act_bits']} by "
-        f"{recipe['method']}, coverage {recipe['coverage']}: {figures['sites']} sites in "
-        f"{duration_text(figures['seconds'])}, calibrated on {figures['calibration']['name']}"
+        f"{content['architecture']} x{content['scale']} to w{recipe['weight_bits']}a{recipe['act_bits']} by "
+        f"{recipe['method']}, coverage {recipe['coverage']}: {content['sites']} sites in "
+        f"{duration_text(content['seconds'])}, calibrated on {content['calibration']['name']}"
     )
     if left := recipe.get("left_float"):
         say(f"left float: {', '.join(f'{count} layers ({reason})' for reason, count in left.items())}")
-    if figures["weights"]:
-        say(f"weights: those under '{figures['weights']}'")
-    if "loss_last" in figures["figures"]:
-        first, last, steps = (figures["figures"][name] for name in ("loss_first", "loss_last", "iterations"))
+    if content["weights"]:
+        say(f"weights: those under '{content['weights']}'")
+    if "loss_last" in content["metrics"]:
+        first, last, steps = (content["metrics"][name] for name in ("loss_first", "loss_last", "iterations"))
         say(f"distillation: {steps:.0f} iterations, loss {first:.5f} to {last:.5f}")
     say(
         f"integer program against the simulator: {found['integer_products']} integer products equal; "
         f"{found['flip_share']:.4%} of the codes flip by rounding, at most {found['worst_flip_share']:.3%} at one site"
     )
-    if figures["note"]:
-        say(f"note: {figures['note']}")
-    ratio = f"{figures['ratio']:.2f} times smaller than float32 ({size_text(figures['float32_bytes'])})"
-    say(f"{figures['output']}: {size_text(figures['bytes'])}, {ratio}")
-    say(f"Next: intaglio upscale {figures['output']} picture.png")
+    if content["note"]:
+        say(f"note: {content['note']}")
+    ratio = f"{content['ratio']:.2f} times smaller than float32 ({size_text(content['float32_bytes'])})"
+    say(f"{content['output']}: {size_text(content['bytes'])}, {ratio}")
+    say(f"Next: intaglio upscale {content['output']} picture.png")

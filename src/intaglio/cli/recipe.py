@@ -51,7 +51,7 @@ class RecipeFile(BaseModel):
     coverage: Coverage = Coverage.PAPER
     granularity: Granularity = Granularity.PER_TENSOR
     share_input: bool = False
-    remainder: str = "half"
+    float_dtype: str = "float16"
     seed: int = Field(default=0, ge=0)
     settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
     calibration: CalibrationTable = Field(default_factory=CalibrationTable)

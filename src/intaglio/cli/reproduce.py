@@ -1,4 +1,4 @@
-"""``intaglio reproduce``: a paper's table, published figures beside ours."""
+"""``intaglio reproduce``: a paper's table, published results beside ours."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reproduce(
     dry_run: DryRunOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Run a paper's table, or a part of it, and show published figures beside ours; finished cells are kept.
+    """Run a paper's table, or a part of it, and show published results beside ours; finished cells are kept.
 
     Example: intaglio reproduce 2dquant-table3 --records t3.jsonl --checkpoints weights --data testsets --bits 2
     --scale 2

@@ -35,7 +35,7 @@ def run_reproduction(
 
 
 def show_comparison(reproduction: Reproduction, rows: Sequence[Comparison]) -> None:
-    """The table with its notes; a dash where there is no figure."""
+    """The table with its notes; a dash where nothing is published."""
     columns = ("method", "scale", "bits", "set", "published dB", "loss", "ours dB", "loss", "gap")
     cells = [
         (
@@ -43,8 +43,8 @@ def show_comparison(reproduction: Reproduction, rows: Sequence[Comparison]) -> N
             f"x{row.scale}",
             str(row.bits),
             row.dataset,
-            *(_figure(value) for value in (row.published, row.published_loss, row.ours, row.ours_loss)),
-            _figure(row.gap, sign="+"),
+            *(_decimals(value) for value in (row.published, row.published_loss, row.ours, row.ours_loss)),
+            _decimals(row.gap, sign="+"),
         )
         for row in rows
     ]
@@ -74,5 +74,5 @@ def parse_checkpoints(words: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def _figure(value: float | None, sign: str = "") -> str:
+def _decimals(value: float | None, sign: str = "") -> str:
     return "-" if value is None else f"{value:{sign}.2f}"

@@ -78,7 +78,7 @@ def show_plan(plan: Plan, store: Store, limits: Limits, json: Path | None) -> No
     )
     if not all(one.measured for one in estimates):
         say(ASSUMPTIONS)
-    figures = [
+    content = [
         {
             "cell": row[0],
             "hash": item.cell.content_hash,
@@ -87,7 +87,7 @@ def show_plan(plan: Plan, store: Store, limits: Limits, json: Path | None) -> No
         }
         for row, item, one in zip(rows, work, estimates, strict=True)
     ]
-    write_json(json, {"cells": len(plan.cells), "to_do": figures, "seconds": round(total, 1)})
+    write_json(json, {"cells": len(plan.cells), "to_do": content, "seconds": round(total, 1)})
 
 
 def _outstanding(plan: Plan, store: Store, limits: Limits) -> tuple[tuple[Work, ...], list[Estimate]]:

@@ -21,5 +21,5 @@ def version(json: JsonOption = None) -> None:
     say(f"intaglio {intaglio.__version__} (Python {versions['python']}, numpy {versions['numpy']})")
     say(f"native core: {'yes' if core else 'no, the numpy reference is used'}; torch: {'yes' if torch else 'no'}")
     say(f"{machine.cpu}, {machine.cores} cores, {' '.join(machine.instruction_sets) or 'no known instruction sets'}")
-    figures = {"version": intaglio.__version__, "native_core": core, "torch": torch, "cpu": machine.cpu}
-    write_json(json, figures | {"cores": machine.cores, "instruction_sets": list(machine.instruction_sets)})
+    content = {"version": intaglio.__version__, "native_core": core, "torch": torch, "cpu": machine.cpu}
+    write_json(json, content | {"cores": machine.cores, "instruction_sets": list(machine.instruction_sets)})

@@ -29,11 +29,11 @@ from intaglio.quant.policy import SiteInfo
 from intaglio.spec import Grid, SiteName
 
 
-class Remainder(StrEnum):
+class FloatDtype(StrEnum):
     """In which precision a program keeps what is not quantized."""
 
-    HALF = "half"
-    SINGLE = "single"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,19 @@ class Lowered:
     note: str = ""
 
 
-def lower(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Program:
+def lower(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -> Program:
     """The integer program of a calibrated model: `lowered` without what only `check` needs."""
-    return lowered(model, remainder).program
+    return lowered(model, float_dtype).program
 
 
-def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF, likely: int | None = None) -> Lowered:
+def lowered(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16, likely: int | None = None) -> Lowered:
     """The integer program of a calibrated model of any network.
 
     `likely` is the multiple that sides of padded pictures probably have (`require_lowerable` found it, say); others are
     tried after it.
 
     The model is run at three sizes of picture, on tensors without values, and what it does is written down.
-    What is not quantized is rounded to half precision, unless `remainder` says single; `simulator` rounds alike, so
+    What is not quantized is rounded to half precision, unless `float_dtype` says float32; `simulator` rounds alike, so
     that the two can be compared site by site. Takes seconds.
 
     Raises: CalibrationError if a site has no quantizer; LoweringError for an operator that programs do not have, a
@@ -71,7 +71,7 @@ def lowered(model: QuantModel, remainder: Remainder = Remainder.HALF, likely: in
     simulation, or leave the layer float).
     """
     model.require_calibrated()
-    return _lowered(simulator(model, remainder), _sites_of(model), likely)
+    return _lowered(simulator(model, float_dtype), _sites_of(model), likely)
 
 
 def require_lowerable(model: QuantModel) -> Program:
@@ -174,7 +174,7 @@ def codes_of(layer: QuantLayer, role: str) -> np.ndarray:
     return layer.site(role).codes(layer.weight_of(role)).to(torch.uint8).cpu().numpy()
 
 
-def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> QuantModel:
+def simulator(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -> QuantModel:
     """A copy of the model that computes in torch what its program computes: float parameters rounded as the file
     keeps them, grids of activations as integer products use them.
 
@@ -189,7 +189,7 @@ def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Quant
     with torch.no_grad():
         for name, parameter in copied.network.named_parameters():
             if id(parameter) not in quantized | bounds:
-                parameter.copy_(rounded(parameter, remainder, name))
+                parameter.copy_(rounded(parameter, float_dtype, name))
     for name in (site.name for site in copied.sites.values() if not site.is_weight):
         with contextlib.suppress(LoweringError):
             (grid,) = copied.quantizer(name).grids()
@@ -198,17 +198,18 @@ def simulator(model: QuantModel, remainder: Remainder = Remainder.HALF) -> Quant
     return copied
 
 
-def rounded(tensor: Tensor, remainder: Remainder, what: str) -> Tensor:
-    """A float tensor rounded to the precision of the remainder, still in single precision.
+def rounded(tensor: Tensor, float_dtype: FloatDtype, what: str) -> Tensor:
+    """A float tensor rounded to the given type, still in single precision.
 
-    Raises: LoweringError where half precision overflows (remedy: ``remainder='single'``).
+    Raises: LoweringError where half precision overflows (remedy: ``float_dtype='float32'``).
     """
     single = tensor.detach().float().cpu().contiguous()
-    if remainder is Remainder.SINGLE:
+    if float_dtype is FloatDtype.FLOAT32:
         return single
     half = single.half().float()
     if not torch.isfinite(half).all():
         raise LoweringError(
-            f"{what!r} holds values that half precision cannot; keep the remainder in single precision."
+            f"{what!r} holds values that half precision cannot; keep it in single precision: "
+            "float_dtype = 'float32' in the recipe."
         )
     return half

@@ -1,6 +1,6 @@
 """What a quantization method is: frozen hyper-parameters and a tuple of steps that edit a quantized model.
 
-Steps that several methods share are in `steps.py`; running them is in `run.py`.
+Steps that several methods share are in `steps/`; running them is in `run.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from intaglio.quant import QuantModel
 class Job:
     """Everything a step may use: the model it edits, the float original, the pictures, the seed.
 
-    `checkpoint` is where a long step keeps its state, or None. `figures` collects what steps want to tell (losses,
+    `checkpoint` is where a long step keeps its state, or None. `metrics` collects what steps want to tell (losses,
     counts): a step adds keys of its own, documented at the step.
     """
 
@@ -30,7 +30,7 @@ class Job:
     seed: int
     progress: Progress
     checkpoint: Path | None
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 @runtime_checkable

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from intaglio.methods.base import Step
-from intaglio.methods.conditioning import ConditionWeights, Project, Prox
-from intaglio.methods.require import Require
+from intaglio.methods.steps import Require
+from intaglio.methods.steps.conditioning import ConditionWeights, Project, Prox
 from intaglio.methods.two_d_quant import TwoDQuant
 
 

@@ -14,9 +14,8 @@ from intaglio.distill import Group, LearnedVector, Loop, cosine
 from intaglio.distill.attention import FeatureGradient, PacObjective
 from intaglio.distill.taps import feature_taps_of
 from intaglio.methods.base import Job, Step
-from intaglio.methods.learning import learn_on_pool
-from intaglio.methods.require import Require
-from intaglio.methods.running import FitRunningBounds
+from intaglio.methods.steps import FitRunningBounds, Require
+from intaglio.methods.steps.learning import learn_on_pool
 from intaglio.observe import MinMax, visit_sites
 from intaglio.observe.density import DensityClip, LowerEdge
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
@@ -42,7 +41,7 @@ class PixelAwareCalibration:
     """The step: learn activation bounds, then weight bounds, on `pool` crops of `patch_size`.
 
     Gradients of a bound are scaled by ``1 / sqrt(numel * max(1, 2^(b-1) - 1))`` with numel the size of its tensor in a
-    batch, as in LSQ; under Adam that matters only through epsilon. Figures as `learn_on_pool`, for both phases
+    batch, as in LSQ; under Adam that matters only through epsilon. Metrics as `learn_on_pool`, for both phases
     together.
     """
 

@@ -21,14 +21,13 @@ from intaglio.distill import (
     weights_in_steps,
 )
 from intaglio.errors import SpecError
-from intaglio.methods.balance import OnBalancedNorms
 from intaglio.methods.base import Job, Step
-from intaglio.methods.correct_weights import CorrectWeights, Target
-from intaglio.methods.correction import LeastSquares
-from intaglio.methods.keep import KeepIfCloser
-from intaglio.methods.learning import learn_on_pool
 from intaglio.methods.mse import Mse
-from intaglio.methods.require import Require
+from intaglio.methods.steps import KeepIfCloser, Require
+from intaglio.methods.steps.balance import OnBalancedNorms
+from intaglio.methods.steps.correct_weights import CorrectWeights, Target
+from intaglio.methods.steps.correction import LeastSquares
+from intaglio.methods.steps.learning import learn_on_pool
 from intaglio.observe import FreeMse
 
 
@@ -38,7 +37,7 @@ class DistillWeights:
 
     Rates count steps of a grid in one step of Adam, and fall by a cosine: `bound_rate` for bounds, `weight_rate` for
     weights and, times the range of the layer's input, for biases. `float_rate` is for layers that stay float, in shares
-    of the root mean square of their weight; 0 leaves them as they are. Figures as `learn_on_pool`, and
+    of the root mean square of their weight; 0 leaves them as they are. Metrics as `learn_on_pool`, and
     ``weight_displacement``, the root mean square of what the weights moved, in steps of their grids.
     """
 
@@ -75,7 +74,7 @@ class DistillWeights:
         groups = [Group(vector, Schedule.COSINE.rate(rate, steps)) for vector, rate in vectors]
         objective = objective_of(DistillConfig(feature_loss=FeatureLoss.NONE), job.model.network)
         learn_on_pool(job, objective, groups, self.loop, self.pool, self.patch_size, {**asdict(self.loop), **rates})
-        job.figures["weight_displacement"] = weights.displacement()
+        job.metrics["weight_displacement"] = weights.displacement()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Closed-form weight correction as methods: `ridge` and `least-squares`, on their own or before distillation.
 
 Ours, after methods.md, section 8: no paper states them in this form for super-resolution. The algebra is in
-`correction.py`.
+`steps/correction.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from intaglio.distill import DistillConfig
 from intaglio.methods.base import Step
-from intaglio.methods.correct_weights import CorrectWeights, Target
-from intaglio.methods.correction import Correction, LeastSquares, Ridge
-from intaglio.methods.keep import KeepIfCloser
-from intaglio.methods.require import Require
-from intaglio.methods.steps import Distill
+from intaglio.methods.steps import Distill, KeepIfCloser, Require
+from intaglio.methods.steps.correct_weights import CorrectWeights, Target
+from intaglio.methods.steps.correction import Correction, LeastSquares, Ridge
 from intaglio.methods.two_d_quant import Dobi
 from intaglio.observe import TwoSidedMse
 

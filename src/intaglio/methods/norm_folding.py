@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from intaglio.methods.base import Job, Step
-from intaglio.methods.require import Require
+from intaglio.methods.steps import Require
+from intaglio.methods.steps.norm_inputs import norm_inputs
 from intaglio.methods.two_d_quant import Dobi
-from intaglio.observe import TwoSidedMse, visit_sites
-from intaglio.quant import SiteInfo
+from intaglio.observe import TwoSidedMse
 from intaglio.quant.affine import fake_quantize
 from intaglio.quant.editing import fold_into_norm
 
@@ -68,34 +66,6 @@ class NoisyQuant:
 
 
 @dataclass(frozen=True)
-class NormInput:
-    """What the layers at `readers`, and nothing else, read of the LayerNorm at `norm`: rows of channels, and the first
-    input site that sees them."""
-
-    norm: str
-    readers: tuple[str, ...]
-    site: SiteInfo
-    rows: Float[Tensor, "rows k"]
-
-
-def norm_inputs(job: Job, patches: Float[Tensor, "n c h w"]) -> tuple[NormInput, ...]:
-    """What is read behind each LayerNorm whose readers have sites."""
-    readers: dict[str, list[str]] = {}
-    for norm, reader in job.model.network.norm_readers():  # type: ignore[operator]
-        readers.setdefault(norm, []).append(reader)
-    norm_of = {path: norm for norm, paths in readers.items() for path in paths}
-    found: dict[str, NormInput] = {}
-
-    def visit(site: SiteInfo, tensor: Tensor) -> None:
-        norm = None if site.is_weight else norm_of.get(site.path)
-        if norm is not None and norm not in found:
-            found[norm] = NormInput(norm, tuple(readers[norm]), site, tensor.flatten(0, -2).clone())
-
-    visit_sites(job.model, patches, visit)
-    return tuple(found.values())
-
-
-@dataclass(frozen=True)
 class EqualiseNorms:
     """Moves and scales every channel c of a LayerNorm's output to the mean range of all (RepQ-ViT, equations 7-10).
 
@@ -108,7 +78,7 @@ class EqualiseNorms:
     patch_size: int
 
     def __call__(self, job: Job) -> None:
-        """Edit LayerNorms and the layers behind them; adds the figure ``norms``."""
+        """Edit LayerNorms and the layers behind them; adds the metric ``norms``."""
         search = TwoSidedMse(self.candidates)
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
         found = norm_inputs(job, patches)
@@ -123,7 +93,7 @@ class EqualiseNorms:
             zero = -lower / step
             shift, scale = step * (zero - zero.mean()), step / step.mean()
             fold_into_norm(job.model, one.norm, one.readers, shift=shift, scale=scale)
-        job.figures["norms"] = float(len(found))
+        job.metrics["norms"] = float(len(found))
 
 
 @dataclass(frozen=True)
@@ -134,7 +104,7 @@ class AddNoise:
     patch_size: int
 
     def __call__(self, job: Job) -> None:
-        """Edit LayerNorms and the layers behind them; adds the figure ``noisy``, how many took any noise."""
+        """Edit LayerNorms and the layers behind them; adds the metric ``noisy``, how many took any noise."""
         patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
         generator = torch.Generator().manual_seed(job.seed + NOISE_SEED)
         affine, noisy = job.model.affine(), 0
@@ -152,4 +122,4 @@ class AddNoise:
             noisy += bool(best.any())
             scale = torch.ones_like(best).double()
             fold_into_norm(job.model, one.norm, one.readers, shift=best.double(), scale=scale)
-        job.figures["noisy"] = float(noisy)
+        job.metrics["noisy"] = float(noisy)

@@ -17,9 +17,9 @@ from intaglio.distill.sensitivity import Normalise, SensitivityObjective, sensit
 from intaglio.distill.taps import tapped
 from intaglio.errors import MethodError, SpecError
 from intaglio.methods.base import Job, Step
-from intaglio.methods.dual_region_start import BreakpointAverage, StartDualRegions
-from intaglio.methods.learning import learn_on_pool
-from intaglio.methods.require import Require
+from intaglio.methods.steps import Require
+from intaglio.methods.steps.dual_region_start import BreakpointAverage, StartDualRegions
+from intaglio.methods.steps.learning import learn_on_pool
 from intaglio.quant import QuantModel
 from intaglio.quant.dual_region import Budget, DualRegionQuantizer
 from intaglio.quant.symmetric import SignedRange, SymmetricQuantizer
@@ -55,7 +55,7 @@ class CyclicTuning:
     """The step: epochs that train, in turn, weight bounds, activation bounds, and breakpoints, on `pool` crops.
 
     Features are the outputs of all quantized layers that keep the pictures of a batch in order; sensitivities come
-    from the first `pictures` crops of the calibration. Figures as `learn_on_pool`, and ``sensitivity_max``, the largest
+    from the first `pictures` crops of the calibration. Metrics as `learn_on_pool`, and ``sensitivity_max``, the largest
     weight of one layer.
     """
 
@@ -71,7 +71,7 @@ class CyclicTuning:
         patches = job.calibration.patches(self.pictures, self.patch_size, job.seed)
         taps = orderly(job.teacher, patches[:2], taps)
         weights = sensitivities(spreads(job.teacher, patches, taps), of.temperature, of.normalise)
-        job.figures["sensitivity_max"] = float(weights.max())
+        job.metrics["sensitivity_max"] = float(weights.max())
         objective = SensitivityObjective(taps, tuple(weights.tolist()), of.feature_weight, of.output_weight)
         vectors = parameter_groups(job.model, of.step_unit)
         groups = [

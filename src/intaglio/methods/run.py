@@ -22,7 +22,7 @@ class Quantized:
 
     model: QuantModel
     seconds: float
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 def quantize(
@@ -45,11 +45,11 @@ def quantize(
     began = time.perf_counter()
     model = wrap(network, spec)
     teacher = network.eval()
-    figures: dict[str, float] = {}
-    job = Job(model, teacher, calibration, seed, progress or Silent(), checkpoint, figures)
+    metrics: dict[str, float] = {}
+    job = Job(model, teacher, calibration, seed, progress or Silent(), checkpoint, metrics)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for step in method.steps():
             step(job)
     model.require_calibrated()
-    return Quantized(model, time.perf_counter() - began, figures)
+    return Quantized(model, time.perf_counter() - began, metrics)

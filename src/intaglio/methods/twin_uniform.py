@@ -11,7 +11,7 @@ from itertools import takewhile
 import numpy as np
 
 from intaglio.methods.base import Job, Step
-from intaglio.methods.require import Require
+from intaglio.methods.steps import Require
 from intaglio.methods.two_d_quant import Dobi
 from intaglio.observe.collect import histograms
 from intaglio.observe.distribution import Distribution

@@ -1,6 +1,6 @@
 """Density-based dual clipping (DBDC of Tu et al., CVPR 2023): both ends of a histogram are cut where it is sparse.
 
-A bound search for one batch; averaging over batches is `intaglio.methods.running`.
+A bound search for one batch; averaging over batches is `intaglio.methods.steps`.
 """
 
 from __future__ import annotations

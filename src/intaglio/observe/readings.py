@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.observe.collect import visit_sites
@@ -19,23 +18,9 @@ from intaglio.progress import Progress, Silent
 from intaglio.quant import QuantModel, SiteInfo, wrap
 from intaglio.quant.lattice import GridQuantizer
 from intaglio.quant.quantizers import Unset
-from intaglio.spec import Bounds, Grid, QuantSpec, SiteName
+from intaglio.spec import Bounds, Grid, QuantSpec, SiteName, SiteReading
 
 BINS = 96
-
-
-@dataclass(frozen=True)
-class SiteReading:
-    """One site: `counts` of its float values in equal bins from `low` to `high`; `clipped`, the share outside the
-    bounds; `alone_psnr`, the output with only this site quantized against the float output, in dB.
-    """
-
-    name: SiteName
-    counts: Int64[np.ndarray, " bins"]
-    low: float
-    high: float
-    clipped: float
-    alone_psnr: float
 
 
 def read_sites(
@@ -60,7 +45,7 @@ def read_sites(
         for site in known:
             counts, low, high, clipped = tensors[site.name]
             alone = _alone(model, site, grids[site.name], patch, clean)
-            readings.append(SiteReading(site.name, counts, low, high, clipped, alone))
+            readings.append(SiteReading(site.name, tuple(counts.tolist()), low, high, clipped, alone))
             advance("")
     return tuple(readings)
 

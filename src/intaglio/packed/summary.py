@@ -38,17 +38,17 @@ class SizeReport:
 
     total: int
     codes: int
-    remainder: int
+    floats: int
 
     @property
     def overhead(self) -> int:
         """Bytes that are neither packed codes nor float parameters."""
-        return self.total - self.codes - self.remainder
+        return self.total - self.codes - self.floats
 
     @property
     def ratio(self) -> float:
-        """File size over packed codes and remainder alone."""
-        return self.total / max(1, self.codes + self.remainder)
+        """File size over packed codes and float tensors alone."""
+        return self.total / max(1, self.codes + self.floats)
 
 
 def summarise(program: Program) -> list[SiteRow]:

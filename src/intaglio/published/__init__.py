@@ -1,4 +1,4 @@
-"""Published figures as package data: rows of the papers' tables with types, each with its source.
+"""Published results as package data: rows of the papers' tables with types, each with its source.
 
 The CSV files are the data; nothing is measured or compared here.
 """

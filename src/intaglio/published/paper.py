@@ -1,6 +1,6 @@
 """A paper's table as data: its grid, its rows, where its networks are published. Adding one is adding a TOML file.
 
-Running a table is `intaglio.sweep.reproduce`; the figures themselves are read by `rows.py`.
+Running a table is `intaglio.sweep.reproduce`; the results themselves are read by `rows.py`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PaperCheckpoint(_Table):
 
 
 class PaperRow(_Table):
-    """A row: our method with its settings, and what tells the paper's figures among the published ones.
+    """A row: our method with its settings, and what tells the paper's results among the published ones.
 
     `published` maps columns to their values; `note` need only be contained.
     """
@@ -45,10 +45,10 @@ class PaperRow(_Table):
 
 
 class PaperTable(_Table):
-    """A whole table. `network` names it among the published figures, `label` in our records."""
+    """A whole table. `network` names it among the published results, `label` in our records."""
 
     title: str
-    figures: str
+    results: str
     network: str
     label: str
     coverage: Coverage
@@ -63,12 +63,12 @@ class PaperTable(_Table):
         """The published network of a scale of the table."""
         return next(one for one in self.checkpoints if one.scale == scale)
 
-    def figure(self, row: PaperRow, scale: int, bits: int, dataset: str) -> Published | None:
+    def published(self, row: PaperRow, scale: int, bits: int, dataset: str) -> Published | None:
         """What the paper prints in a cell; None where it prints nothing."""
-        return _first(rows_of(self.figures), self.network, scale, bits, dataset, row.published)
+        return _first(rows_of(self.results), self.network, scale, bits, dataset, row.published)
 
-    def float_figure(self, scale: int, dataset: str) -> Published | None:
-        """The published figure of the float network."""
+    def published_float(self, scale: int, dataset: str) -> Published | None:
+        """What is published of the float network."""
         return _first(published_rows(), self.network, scale, 32, dataset, {"method": FLOAT})
 
 

@@ -1,4 +1,4 @@
-"""Reading the published figures: one row per network, scale, method, widths and test set.
+"""Reading the published results: one row per network, scale, method, widths and test set.
 
 Comparing them with ours is the business of `intaglio.sweep` and `intaglio.results`.
 """
@@ -20,7 +20,7 @@ _FILES = {"sr_ptq": "sr_ptq.csv", "ablations_2dquant": "ablations_2dquant.csv"}
 
 @dataclass(frozen=True)
 class Published:
-    """A figure as a paper prints it.
+    """A result as a paper prints it.
 
     `weight_bits` is None where it is not stated; `act_bits` may be an average, such as 4.6. Units: `psnr` dB on Y.
     Rows of ablations name the `table`, its `factor` and the `setting`, and no method; the others name a `method`.
@@ -67,7 +67,7 @@ def rows_of(name: str) -> tuple[Published, ...]:
     Raises: RecordError for an unknown name (the message lists the known ones) or a damaged installation.
     """
     if name not in _FILES:
-        raise RecordError(f"no published figures are called {name!r}; there are {', '.join(_FILES)}.")
+        raise RecordError(f"no published results are called {name!r}; there are {', '.join(_FILES)}.")
     text = files(__package__).joinpath(_FILES[name]).read_text(encoding="utf-8")
     return tuple(_row(line, name) for line in csv.DictReader(text.splitlines()))
 
@@ -87,4 +87,4 @@ def _row(line: dict[str, str], name: str) -> Published:
             }
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"the published figures {name} are damaged ({error}); install the package anew.") from error
+        raise RecordError(f"the published results {name} are damaged ({error}); install the package anew.") from error

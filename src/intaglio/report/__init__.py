@@ -4,7 +4,7 @@ Needs matplotlib and jinja2 (the extra ``report``); torch is never imported here
 """
 
 from intaglio.report.compare import Comparison, Contestant, Views, compare
-from intaglio.report.content import Content, Distribution, Facts, Reading, Row, SiteLine
+from intaglio.report.content import Content, Distribution, Facts, Row, SiteLine
 from intaglio.report.page import render
 from intaglio.report.records import rows_of_records
 
@@ -14,7 +14,6 @@ __all__ = [
     "Contestant",
     "Distribution",
     "Facts",
-    "Reading",
     "Row",
     "SiteLine",
     "Views",

@@ -62,20 +62,6 @@ class SiteLine:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the float network shows at a site: `counts` of its values in equal bins from `low` to `high` (the site's
-    units), the share `clipped` by the bounds, and `alone_psnr` as in `SiteLine`.
-    """
-
-    name: SiteName
-    counts: Int64[np.ndarray, " bins"]
-    low: float
-    high: float
-    clipped: float
-    alone_psnr: float
-
-
-@dataclass(frozen=True)
 class Distribution:
     """The histogram of one site's float values: `counts` in equal bins from `low` to `high`, in the site's units."""
 

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
-from intaglio.results.figures import (
+from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
+from intaglio.results.markdown import section, table
+from intaglio.results.qat import qat_caption, qat_table
+from intaglio.results.tables import (
     agreement_table,
     peers_caption,
     peers_table,
@@ -15,9 +18,6 @@ from intaglio.results.figures import (
     size_table,
     speed_table,
 )
-from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
-from intaglio.results.markdown import section, table
-from intaglio.results.qat import qat_caption, qat_table
 
 HEADLINE = "spine"
 """The file of records that the README's table is made of."""

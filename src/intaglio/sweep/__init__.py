@@ -1,6 +1,6 @@
 """Sweeps: a grid of cells, each one resolved configuration that becomes Records; resumable, in processes.
 
-Also reproducing a paper's table, which is a sweep with published figures beside it.
+Also reproducing a paper's table, which is a sweep with published results beside it.
 """
 
 from intaglio.sweep.cell import Cell, Pictures, Weights

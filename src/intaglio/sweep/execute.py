@@ -38,7 +38,7 @@ class Subject:
     upscaler: Upscaler
     engine: str
     bytes: int | None = None
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_cell(
@@ -80,24 +80,24 @@ def _quantized(cell: Cell, network: SRNetwork, folder: Path, threads: int, progr
     resumed, started = state.exists(), time.process_time()
     # One check for each cell would cost more than it tells: the methods' tests hold programs against simulators.
     made = quantize(network, recipe, calibration, checked=False, progress=progress, checkpoint=state)
-    # Of a resumed run the time is that of its last part only: no basis for estimates, and no figure to publish.
+    # Of a resumed run the time is that of its last part only: no basis for estimates, and nothing to publish.
     # Workers share the machine, so that only the time on processors can be compared between cells.
     spent = {"quantize_seconds": made.seconds, "quantize_cpu_seconds": time.process_time() - started}
-    figures = {**made.figures, **left_float(made.model), **({"resumed": True} if resumed else spent)}
+    metrics = {**made.metrics, **left_float(made.model), **({"resumed": True} if resumed else spent)}
     if made.program is None:
-        return _simulated(made.model, network.scale, recipe, None, figures | {"simulated_because": made.obstacle})
+        return _simulated(made.model, network.scale, recipe, None, metrics | {"simulated_because": made.obstacle})
     packed = folder / "model.intaglio"
     size = save(made, packed, source_sha256=cell.weights.sha256)
     packed.unlink()
     try:
         engine = Engine(made.program, backend="native", threads=threads)
     except EngineError as error:
-        return _simulated(made.model, network.scale, recipe, size, figures | {"simulated_because": str(error)})
-    return Subject(engine, engine.backend, size, figures)
+        return _simulated(made.model, network.scale, recipe, size, metrics | {"simulated_because": str(error)})
+    return Subject(engine, engine.backend, size, metrics)
 
 
-def _simulated(model: QuantModel, scale: int, recipe: Recipe, size: int | None, figures: Mapping[str, Any]) -> Subject:
-    return Subject(TorchUpscaler(simulator(model, recipe.remainder), scale), "simulator", size, figures)
+def _simulated(model: QuantModel, scale: int, recipe: Recipe, size: int | None, metrics: Mapping[str, Any]) -> Subject:
+    return Subject(TorchUpscaler(simulator(model, recipe.float_dtype), scale), "simulator", size, metrics)
 
 
 def recipe_of(cell: Cell) -> Recipe:
@@ -127,6 +127,6 @@ def _record(cell: Cell, subject: Subject, evaluation: Evaluation, threads: int) 
             "engine": subject.engine,
             "threads": threads,
             "peak_bytes": peak_memory(),
-            **subject.figures,
+            **subject.metrics,
         },
     )

@@ -1,4 +1,4 @@
-"""Reproducing a paper's table: its grid as a plan, and published figures beside ours, cell by cell.
+"""Reproducing a paper's table: its grid as a plan, and published results beside ours, cell by cell.
 
 What the tables are is `intaglio.published.paper`; running the plan is `run.py`; showing the comparison is the command
 line's.
@@ -66,7 +66,7 @@ class Reproduction:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Published beside ours on one test set. Units: dB of PSNR-Y, None where there is no figure.
+    """Published beside ours on one test set. Units: dB of PSNR-Y, None where nothing is published.
 
     Losses are held against the float network of the same side, `gap` is ours minus theirs: positive where we lose
     more.
@@ -117,7 +117,7 @@ def plan_reproduction(table: PaperTable, choice: Choice, folders: Folders) -> Re
 
 
 def compare(reproduction: Reproduction, records: Iterable[Record]) -> tuple[Comparison, ...]:
-    """Published figures beside those of `records`, in the order of the table."""
+    """Published results beside those of `records`, in the order of the table."""
     by_key = {record.key(): record for record in records}
     return tuple(
         _comparison(reproduction, spot, name, by_key) for spot in reproduction.spots for name in reproduction.datasets
@@ -126,8 +126,8 @@ def compare(reproduction: Reproduction, records: Iterable[Record]) -> tuple[Comp
 
 def _comparison(reproduction: Reproduction, spot: Spot, dataset: str, by_key: Mapping[str, Record]) -> Comparison:
     table = reproduction.table
-    theirs = table.figure(spot.row, spot.scale, spot.bits, dataset)
-    theirs_float = table.float_figure(spot.scale, dataset)
+    theirs = table.published(spot.row, spot.scale, spot.bits, dataset)
+    theirs_float = table.published_float(spot.scale, dataset)
     record = by_key.get(spot.cell.key(dataset)) if spot.cell else None
     origin = reproduction.floats.get(spot.scale)
     reference = by_key.get(origin.key(dataset)) if origin else None

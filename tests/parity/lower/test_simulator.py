@@ -11,7 +11,7 @@ from intaglio.arch import REGISTRY, load
 from intaglio.arch.examples import random_network
 from intaglio.evaluate import psnr_y
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
-from intaglio.lower import Remainder, lower, lowered, simulator
+from intaglio.lower import FloatDtype, lower, lowered, simulator
 from intaglio.lower.check import CheckReport, check
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
@@ -57,10 +57,10 @@ def test_program_computes_what_the_simulator_computes(name: str, bits: int) -> N
 
 
 @every_architecture
-def test_per_channel_weights_and_a_single_precision_remainder(name: str) -> None:
+def test_per_channel_weights_and_a_single_precision_floats(name: str) -> None:
     model = quantized(name, 4, Granularity.PER_CHANNEL)
-    found = lowered(model, Remainder.SINGLE)
-    require_close(check(simulator(model, Remainder.SINGLE), found, IMAGE), model)
+    found = lowered(model, FloatDtype.FLOAT32)
+    require_close(check(simulator(model, FloatDtype.FLOAT32), found, IMAGE), model)
 
 
 @every_architecture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from intaglio.methods.conditioning import Project, Prox, condition_weights
-from intaglio.methods.proximal import condition_number, polar_factor, prox
+from intaglio.methods.steps.conditioning import Project, Prox, condition_weights
+from intaglio.methods.steps.proximal import condition_number, polar_factor, prox
 from intaglio.observe.moments import Moments, input_moments
 from intaglio.quant import wrap
 from intaglio.spec import Coverage, QuantSpec

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from intaglio.methods.correction import Correction, LeastSquares, PairedMoments, Ridge
+from intaglio.methods.steps.correction import Correction, LeastSquares, PairedMoments, Ridge
 from intaglio.observe.moments import Moments
 
 SIZES = st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(2, 40), st.integers(0, 999))

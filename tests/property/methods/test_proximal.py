@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from intaglio.methods.proximal import (
+from intaglio.methods.steps.proximal import (
     condition_number,
     newton_schulz,
     polar_factor,

@@ -117,7 +117,7 @@ def test_same_seed_gives_the_same_model(method: str) -> None:
     again = quantize(network("swinir"), spec("swinir"), make_method(method, settings(method)), calibration(), seed=1)
     ours, theirs = quantized(method, "swinir").model.state_dict(), again.model.state_dict()
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
-    assert again.figures == quantized(method, "swinir").figures
+    assert again.metrics == quantized(method, "swinir").metrics
 
 
 class KilledError(Exception):
@@ -159,7 +159,7 @@ def test_pictures_without_content_give_finite_models(method: str) -> None:
     )
     with torch.inference_mode():
         assert torch.isfinite(found.model(torch.rand(1, 3, 6, 6))).all()
-    assert all(np.isfinite(value) for value in found.figures.values())
+    assert all(np.isfinite(value) for value in found.metrics.values())
 
 
 @pytest.mark.parametrize("method", [name for name, entry in METHODS.items() if not entry.transformers])

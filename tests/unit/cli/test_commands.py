@@ -192,7 +192,7 @@ def test_inspect_counts_every_byte(run: Run, packed: Path, tmp_path: Path) -> No
     done = run("inspect", packed, "--json", report)
     assert done.status == 0, done.err
     sizes = figures(report)["bytes"]
-    assert sizes["total"] == packed.stat().st_size == sizes["codes"] + sizes["remainder"] + sizes["overhead"]
+    assert sizes["total"] == packed.stat().st_size == sizes["codes"] + sizes["floats"] + sizes["overhead"]
     assert all(row["site"] in done.out for row in figures(report)["sites"])
 
 

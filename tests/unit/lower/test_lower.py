@@ -12,7 +12,7 @@ from torch import nn
 from intaglio.arch import REGISTRY, SRNetwork
 from intaglio.arch.examples import SMALL, random_network
 from intaglio.errors import CalibrationError, EngineError, LoweringError
-from intaglio.lower import Remainder, lower, require_lowerable, simulator
+from intaglio.lower import FloatDtype, lower, require_lowerable, simulator
 from intaglio.packed.program import Op, Program
 from intaglio.packed.validate import validate
 from intaglio.quant import Quantizer, QuantModel, wrap
@@ -88,18 +88,18 @@ def test_values_beyond_half_precision_are_refused_by_name() -> None:
     model = calibrated(network)
     with pytest.raises(LoweringError, match=r"'body.1.conv2.bias' .* single precision"):
         lower(model)
-    assert float(ops(lower(model, Remainder.SINGLE))["body.1.conv2"].tensors["bias"][0]) == 1e5
+    assert float(ops(lower(model, FloatDtype.FLOAT32))["body.1.conv2"].tensors["bias"][0]) == 1e5
 
 
-@pytest.mark.parametrize("remainder", Remainder)
-def test_simulator_rounds_what_stays_float_and_nothing_else(remainder: Remainder) -> None:
+@pytest.mark.parametrize("float_dtype", FloatDtype)
+def test_simulator_rounds_what_stays_float_and_nothing_else(float_dtype: FloatDtype) -> None:
     model = calibrated(random_network("SRResNet"))
-    rounded = simulator(model, remainder).network
+    rounded = simulator(model, float_dtype).network
     pairs = list(zip(model.network.named_parameters(), rounded.parameters(), strict=True))
     assert len(pairs) > 20
     for (name, before), after in pairs:
         as_stored = name.endswith("bias") or "prelu" in name
-        expected = before.half().float() if as_stored and remainder is Remainder.HALF else before
+        expected = before.half().float() if as_stored and float_dtype is FloatDtype.FLOAT16 else before
         assert torch.equal(after, expected), name
 
 

@@ -7,9 +7,9 @@ import torch
 
 from intaglio.arch.examples import random_network
 from intaglio.errors import SpecError
-from intaglio.methods.balance import OnBalancedNorms, balance
 from intaglio.methods.base import Job
-from intaglio.methods.norm_folding import norm_inputs
+from intaglio.methods.steps.balance import OnBalancedNorms, balance
+from intaglio.methods.steps.norm_inputs import norm_inputs
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Silent
 from intaglio.quant import wrap
@@ -38,14 +38,14 @@ def test_both_networks_compute_what_they_did_on_tensors_that_stay_comparable(nam
     for one in norm_inputs(given, x):
         for path in one.readers:
             assert torch.equal(given.teacher.get_submodule(path).weight, given.model.network.get_submodule(path).weight)
-    assert job.figures["norms"] == len(job.teacher.norm_readers())  # type: ignore[operator]
+    assert job.metrics["norms"] == len(job.teacher.norm_readers())  # type: ignore[operator]
 
 
 def test_a_network_that_names_no_norm_is_left_as_it_is() -> None:
     job, seen = job_on("EDSR"), list[Job]()
     OnBalancedNorms(0.5, patches=2, patch_size=16, then=(seen.append,))(job)
     assert seen[0].teacher is job.teacher
-    assert job.figures == {}
+    assert job.metrics == {}
 
 
 def test_half_of_the_range_goes_to_the_weights() -> None:

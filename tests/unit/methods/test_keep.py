@@ -11,7 +11,7 @@ from intaglio.arch.examples import random_network
 from intaglio.distill.teacher import Teacher
 from intaglio.methods import make_method, quantize
 from intaglio.methods.base import Job
-from intaglio.methods.keep import KeepIfCloser, output_error
+from intaglio.methods.steps.keep import KeepIfCloser, output_error
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Silent
 from intaglio.quant import QuantModel
@@ -52,8 +52,8 @@ def test_only_what_brings_the_output_closer_is_kept(
     states = ours.model.state_dict(), alone.model.state_dict()
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    assert ours.figures["change_kept"] == kept
-    assert (ours.figures["change_error_after"] < ours.figures["change_error_before"]) == kept
+    assert ours.metrics["change_kept"] == kept
+    assert (ours.metrics["change_error_after"] < ours.metrics["change_error_before"]) == kept
 
 
 def test_a_step_that_gives_layers_new_parameters_can_be_taken_back() -> None:
@@ -70,11 +70,11 @@ def test_a_step_that_gives_layers_new_parameters_can_be_taken_back() -> None:
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_figures_of_the_step_are_told_either_way() -> None:
+def test_metrics_of_the_step_are_told_either_way() -> None:
     ours = job()
-    KeepIfCloser("tell", lambda inner: inner.figures.update(loss_last=0.5), 2, 16)(ours)
-    assert ours.figures["loss_last"] == 0.5
-    assert ours.figures["tell_kept"] == 0.0, "nothing changed, so nothing came closer"
+    KeepIfCloser("tell", lambda inner: inner.metrics.update(loss_last=0.5), 2, 16)(ours)
+    assert ours.metrics["loss_last"] == 0.5
+    assert ours.metrics["tell_kept"] == 0.0, "nothing changed, so nothing came closer"
 
 
 def test_the_error_of_a_network_with_itself_is_zero() -> None:

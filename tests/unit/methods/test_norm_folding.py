@@ -9,8 +9,9 @@ from torch import Tensor
 from intaglio.arch.examples import random_network
 from intaglio.methods import make_method, quantize
 from intaglio.methods.base import Job
-from intaglio.methods.norm_folding import AddNoise, EqualiseNorms, norm_inputs
+from intaglio.methods.norm_folding import AddNoise, EqualiseNorms
 from intaglio.methods.steps import FitBounds
+from intaglio.methods.steps.norm_inputs import norm_inputs
 from intaglio.observe import CalibrationSet, TwoSidedMse
 from intaglio.progress import Silent
 from intaglio.quant import QuantModel, wrap
@@ -61,7 +62,7 @@ def test_repq_gives_all_channels_one_range() -> None:
         lower, upper = rows.amin(0), rows.amax(0)
         assert torch.allclose(upper - lower, before.mean().expand_as(before), rtol=1e-3)
         assert float(lower.max() - lower.min()) <= 1e-3 * float(before.mean())
-    assert job.figures["norms"] == len(ranges_before) == 2 * sum(model.network.config.depths)  # type: ignore[union-attr]
+    assert job.metrics["norms"] == len(ranges_before) == 2 * sum(model.network.config.depths)  # type: ignore[union-attr]
 
 
 def test_noise_is_chosen_by_the_error_it_leaves() -> None:
@@ -72,11 +73,11 @@ def test_noise_is_chosen_by_the_error_it_leaves() -> None:
     before = biases(model)
     AddNoise(patches=2, patch_size=16)(job)
     changed = [not torch.equal(old, new) for old, new in zip(before, biases(model), strict=True)]
-    assert job.figures["noisy"] == sum(changed)
+    assert job.metrics["noisy"] == sum(changed)
 
 
 @pytest.mark.parametrize("method", ["repq", "noisyquant"])
 def test_every_site_is_set_and_the_edits_are_told(method: str) -> None:
     found = quantize(random_network("SwinIR"), QuantSpec(4, 4), make_method(method, SMALL), CALIBRATION)
     assert not any(isinstance(found.model.quantizer(name), Unset) for name in found.model.sites)
-    assert {"repq": "norms", "noisyquant": "noisy"}[method] in found.figures
+    assert {"repq": "norms", "noisyquant": "noisy"}[method] in found.metrics

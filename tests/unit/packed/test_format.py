@@ -117,7 +117,7 @@ def test_a_four_bit_swinir_light_is_at_most_5_percent_above_its_contents(tmp_pat
     save(program, tmp_path / "model", HEADER)
     report = size_report(tmp_path / "model")
     assert report.codes == 345_600
-    assert report.remainder == 2 * sum(t.size for op in program.ops for r, t in op.tensors.items() if "codes" not in r)
+    assert report.floats == 2 * sum(t.size for op in program.ops for r, t in op.tensors.items() if "codes" not in r)
     assert report.total == (tmp_path / "model").stat().st_size
     assert report.ratio <= 1.05
 

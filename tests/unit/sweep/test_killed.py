@@ -44,8 +44,8 @@ def _results(records: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def _measured(record: Record) -> tuple[Any, ...]:
-    figures = {key: record.extra[key] for key in ("cell", "loss_first", "loss_last") if key in record.extra}
-    return record.method, record.psnr_y, record.ssim_y, record.per_image, record.bytes, figures
+    metrics = {key: record.extra[key] for key in ("cell", "loss_first", "loss_last") if key in record.extra}
+    return record.method, record.psnr_y, record.ssim_y, record.per_image, record.bytes, metrics
 
 
 def _run(workplace: Any) -> Outcome:

@@ -24,7 +24,7 @@ class KeepIfCloser:
     """Run `step`, and take it back unless the output comes closer to the float network's.
 
     Closer is a smaller mean squared difference on `patches` fresh crops of `patch_size` pixels of the calibration
-    pictures. Adds the figures ``NAME_kept``, 1 or 0, and ``NAME_error_before`` and ``NAME_error_after``, in units of
+    pictures. Adds the metrics ``NAME_kept``, 1 or 0, and ``NAME_error_before`` and ``NAME_error_after``, in units of
     the network's output squared, to those of the step.
     """
 
@@ -43,8 +43,8 @@ class KeepIfCloser:
         after = output_error(tried, teacher)
         if after < before:
             job.model.network = tried.network
-        job.figures[f"{self.name}_kept"] = float(after < before)
-        job.figures[f"{self.name}_error_before"], job.figures[f"{self.name}_error_after"] = before, after
+        job.metrics[f"{self.name}_kept"] = float(after < before)
+        job.metrics[f"{self.name}_error_before"], job.metrics[f"{self.name}_error_after"] = before, after
 
 
 @torch.no_grad()

@@ -1,15 +1,21 @@
-"""The steps that methods are made of: fitting bounds in one pass, distilling them."""
+"""Fitting bounds: in one float pass over all crops, or batch by batch and averaged.
+
+The searches are in `intaglio.observe`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from intaglio.distill import DistillConfig, distill
+import torch
+from torch import Tensor
+
 from intaglio.methods.base import Job
-from intaglio.methods.learning import POOL_SEED, report_losses
-from intaglio.observe import DistributionSearch, Search
+from intaglio.observe import DistributionSearch, Search, fit_bounds
 from intaglio.observe.collect import batches, fit_weight, histograms
 from intaglio.spec import Bounds, Shape, SiteName
+
+Found = dict[SiteName, Bounds | list[Bounds]]
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class FitBounds:
         weights = [site for site in sites.values() if site.is_weight]
         with job.progress.stage("bounds", len(batches(patches)) + len(sites)) as advance:
             seen = histograms(job.model, patches, on_batch=lambda: advance(""))
-            found: dict[SiteName, Bounds | list[Bounds]] = {}
+            found: Found = {}
             for site in weights:
                 found[site.name] = fit_weight(job.model, site, self.weights)
                 advance("")
@@ -52,28 +58,37 @@ class FitBounds:
 
 
 @dataclass(frozen=True)
-class Distill:
-    """Distil all bounds against the float teacher on a pool of `pool` random crops of `patch_size` pixels.
+class FitRunningBounds:
+    """Fit activations and weights by their searches on each of `batches` batches of `batch` crops; the means are set.
 
-    Adds the figures ``loss_first``, ``loss_last`` (means over the first and the last tenth of the steps) and
-    ``iterations``.
+    The float network runs: every batch is fitted before any bound is set. Weights do not change from batch to batch.
     """
 
-    config: DistillConfig
-    pool: int
+    weights: Search
+    activations: Search
+    batches: int
+    batch: int
     patch_size: int
 
     def __call__(self, job: Job) -> None:
-        """Learn the bounds; the run's seed replaces the configuration's."""
-        config = replace(self.config, seed=job.seed)
-        patches = job.calibration.patches(self.pool, self.patch_size, job.seed + POOL_SEED)
-        with job.progress.stage("distillation", config.iterations) as advance:
-            losses = distill(
-                job.model,
-                job.teacher,
-                patches,
-                config,
-                checkpoint=job.checkpoint,
-                on_step=lambda step, loss: advance(f"loss {loss:.5f}"),
-            )
-        report_losses(job, losses)
+        """Put an affine quantizer at every site."""
+        patches = job.calibration.patches(self.batches * self.batch, self.patch_size, job.seed)
+        sums: dict[SiteName, Tensor] = {}
+        with job.progress.stage("bounds", self.batches) as advance:
+            for part in torch.split(patches, self.batch):
+                found = fit_bounds(
+                    job.model,
+                    part,
+                    lambda site, x: (self.weights if site.is_weight else self.activations)(x, site.bits),
+                )
+                for name, bounds in found.items():
+                    sums[name] = sums.get(name, torch.zeros(1)) + _pairs(bounds)
+                advance("")
+        for name, total in sums.items():
+            pairs = [Bounds(*pair) for pair in (total / self.batches).tolist()]
+            job.model.set_bounds(name, pairs if isinstance(found[name], list) else pairs[0])
+
+
+def _pairs(bounds: Bounds | list[Bounds]) -> Tensor:
+    listed = bounds if isinstance(bounds, list) else [bounds]
+    return torch.tensor([(pair.lower, pair.upper) for pair in listed], dtype=torch.float64)

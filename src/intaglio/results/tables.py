@@ -21,7 +21,7 @@ def published_tables(grid: Grid) -> tuple[str, ...]:
 def _beside(grid: Grid, paper: PaperTable) -> str:
     if not grid.network.startswith(paper.label) or grid.scale not in paper.scales:
         return ""
-    if paper.figures == "ablations_2dquant":
+    if paper.results == "ablations_2dquant":
         return _ablation(paper)
     rows = [line for row in grid.rows for line in _lines(grid, paper, row)]
     columns = (
@@ -53,16 +53,16 @@ def _lines(grid: Grid, paper: PaperTable, row: Row) -> list[tuple[str, ...]]:
 
 def _published_loss(paper: PaperTable, method: str, scale: int, bits: int, column: Column) -> float | None:
     entry = next(one for one in paper.rows if one.method == method)
-    figure = paper.figure(entry, scale, bits, column.dataset)
-    origin = paper.float_figure(scale, column.dataset)
-    return None if figure is None or origin is None else origin.psnr - figure.psnr
+    theirs = paper.published(entry, scale, bits, column.dataset)
+    origin = paper.published_float(scale, column.dataset)
+    return None if theirs is None or origin is None else origin.psnr - theirs.psnr
 
 
 def _ablation(paper: PaperTable) -> str:
     """The paper's ablations as losses; ours stand under their own heading with their settings."""
     rows = []
     for row in ablation_rows():
-        origin = paper.float_figure(row.scale, row.dataset)
+        origin = paper.published_float(row.scale, row.dataset)
         if origin is not None:
             rows.append((row.factor, row.setting, row.dataset, f"{row.psnr:.2f}", f"{origin.psnr - row.psnr:.2f}"))
     columns = ("factor", "setting", "test set", "published PSNR-Y dB", "published loss dB")

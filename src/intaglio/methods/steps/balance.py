@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from intaglio.errors import SpecError
 from intaglio.methods.base import Job, Step
-from intaglio.methods.norm_folding import norm_inputs
+from intaglio.methods.steps.norm_inputs import norm_inputs
 from intaglio.quant.editing import shift_and_scale
 
 LEAST_RANGE = 1e-3
@@ -31,7 +31,7 @@ class OnBalancedNorms:
 
     For each channel c is the middle of its range r, and s = ``(r / w) ** share`` over the geometric mean of all
     channels, w the largest weight that reads it: 0 scales nothing, 1 leaves x and the weight equally far from flat. A
-    network that names no LayerNorm with its reader is left as it is. Adds the figure ``norms``, how many were folded.
+    network that names no LayerNorm with its reader is left as it is. Adds the metric ``norms``, how many were folded.
     """
 
     share: float
@@ -55,7 +55,7 @@ class OnBalancedNorms:
                 for copied in (network, teacher):
                     layers = [copied.get_submodule(path) for path in one.readers]
                     shift_and_scale(copied.get_submodule(one.norm), layers, shift, scale)
-            job.figures["norms"] = float(len(found))
+            job.metrics["norms"] = float(len(found))
         for step in self.then:
             step(replace(job, teacher=teacher))
 

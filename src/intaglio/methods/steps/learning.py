@@ -29,7 +29,7 @@ def learn_on_pool(
 ) -> None:
     """Learn on `pool` random crops of `patch_size` pixels; the job's seed replaces the loop's.
 
-    Adds the figures ``loss_first``, ``loss_last`` (means over the first and the last tenth of the steps) and
+    Adds the metrics ``loss_first``, ``loss_last`` (means over the first and the last tenth of the steps) and
     ``iterations``.
     """
     loop = replace(loop, seed=job.seed)
@@ -50,9 +50,9 @@ def learn_on_pool(
 
 
 def report_losses(job: Job, losses: Sequence[float]) -> None:
-    """Write the means over the first and the last tenth of the steps, and their number, to the job's figures."""
+    """Write the means over the first and the last tenth of the steps, and their number, to the job's metrics."""
     tenth = max(1, len(losses) // 10)
     if losses:
-        job.figures["loss_first"] = float(np.mean(losses[:tenth]))
-        job.figures["loss_last"] = float(np.mean(losses[-tenth:]))
-    job.figures["iterations"] = float(len(losses))
+        job.metrics["loss_first"] = float(np.mean(losses[:tenth]))
+        job.metrics["loss_last"] = float(np.mean(losses[-tenth:]))
+    job.metrics["iterations"] = float(len(losses))

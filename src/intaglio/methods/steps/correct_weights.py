@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from intaglio.methods.base import Job
-from intaglio.methods.correction import Correction, PairedMoments
+from intaglio.methods.steps.correction import Correction, PairedMoments
 from intaglio.observe import Search
 from intaglio.observe.collect import fit_weight
 from intaglio.observe.moments import Moments, input_rows
@@ -42,7 +42,7 @@ class CorrectWeights:
     Needs activation bounds. One batch of `patches` crops of `patch_size` runs through both networks in step; a layer is
     corrected just before it runs, so that later layers see its quantized form.
 
-    Adds the figures ``correction_error_before_median`` and ``correction_error_after_median``: the output error of a
+    Adds the metrics ``correction_error_before_median`` and ``correction_error_after_median``: the output error of a
     layer over the variance of its float output, without quantization of its weight.
     """
 
@@ -62,7 +62,7 @@ class CorrectWeights:
             )
             paired_pass(job.model, job.teacher, patches, corrector)
         for key, column in zip(("before", "after"), zip(*corrector.errors, strict=True), strict=False):
-            job.figures[f"correction_error_{key}_median"] = float(np.median(column))
+            job.metrics[f"correction_error_{key}_median"] = float(np.median(column))
 
 
 @dataclass

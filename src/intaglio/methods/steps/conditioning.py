@@ -15,7 +15,7 @@ from torch import Tensor
 
 from intaglio.errors import SpecError
 from intaglio.methods.base import Job
-from intaglio.methods.proximal import Matrix, condition_number, project, prox
+from intaglio.methods.steps.proximal import Matrix, condition_number, project, prox
 from intaglio.observe.moments import Moments, input_moments
 from intaglio.quant import QuantModel
 from intaglio.quant.editing import edit_weight, weight_matrix
@@ -124,7 +124,7 @@ def _relative_error(before: Matrix, after: Matrix, covariance: Covariance) -> fl
 class ConditionWeights:
     """The step: statistics of float inputs over `patches` crops of `patch_size`, then every matrix is conditioned.
 
-    Adds the figures ``kappa_before_median``, ``kappa_before_max``, ``kappa_after_median``, ``kappa_after_max`` and
+    Adds the metrics ``kappa_before_median``, ``kappa_before_max``, ``kappa_after_median``, ``kappa_after_max`` and
     ``condition_error_median``, ``condition_error_max`` (see `Conditioned`).
     """
 
@@ -144,5 +144,5 @@ class ConditionWeights:
             "condition_error": [row.output_error for row in report],
         }
         for key, values in columns.items():
-            job.figures[f"{key}_median"] = float(np.median(values))
-            job.figures[f"{key}_max"] = float(np.max(values))
+            job.metrics[f"{key}_median"] = float(np.median(values))
+            job.metrics[f"{key}_max"] = float(np.max(values))
