@@ -69,7 +69,7 @@ def open_model(
 
         return Opened(BICUBIC, BICUBIC, BicubicUpscaler(scale or BICUBIC_SCALE), "numpy")
     path = Path(name)
-    packed = None if network else _packed(path)
+    packed = None if network else packed_model(path)
     if packed is None:
         opened = _open_float(path, network, weights, option)
     else:
@@ -80,7 +80,7 @@ def open_model(
     return opened
 
 
-def _packed(path: Path) -> PackedModel | None:
+def packed_model(path: Path) -> PackedModel | None:
     """The packed model in a file, or None where it holds something else that may be a float checkpoint."""
     try:
         return load(path)

@@ -5,7 +5,7 @@ Reading files is in `files.py`; nothing here knows an architecture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -58,7 +58,16 @@ class Unwrapped:
     @property
     def averaged(self) -> bool:
         """Whether the names say that the weights are averaged."""
-        return any(name in AVERAGED_WRAPPERS or name in AVERAGED_PREFIXES for name in self.names)
+        return are_averaged(self.names)
+
+
+def are_averaged(names: Iterable[str]) -> bool:
+    """Whether weights that a file keeps under these names are averaged over training.
+
+    >>> are_averaged(("params_ema", "module.")), are_averaged(("params",))
+    (True, False)
+    """
+    return any(name in AVERAGED_WRAPPERS or name in AVERAGED_PREFIXES for name in names)
 
 
 def unwrap(content: object, source: str, weights: Weights | None = None) -> Unwrapped:

@@ -1,37 +1,91 @@
-"""``intaglio inspect``: what a packed model holds, and what this machine runs."""
+"""``intaglio inspect``: what a packed model or a checkpoint holds, and what this machine runs."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
+from intaglio.cli.network import NetworkOption, source_of
 from intaglio.cli.output import JsonOption, require_place, say, show_table, size_text, write_json
 from intaglio.errors import SpecError
 
+if TYPE_CHECKING:
+    from intaglio.app.networks import NetworkSource
+    from intaglio.packed.format import PackedModel
+
 
 def inspect_model(
-    model: Annotated[Path | None, typer.Argument(help="A packed model.")] = None,
+    model: Annotated[Path | None, typer.Argument(help="A packed model, or a float checkpoint.")] = None,
     machine: Annotated[
         bool, typer.Option("--machine", help="Show which instruction set is used here, and why.")
     ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what the native core runs: operations fused, and why others were not.")
     ] = False,
+    network: NetworkOption = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
     """Show the sites of a packed model with bounds, bits and bytes, where it comes from, and what it weighs.
+
+    Of a float checkpoint: its architecture with its settings, which weights are taken, and the command to quantize it.
 
     Example: intaglio inspect swinir.w4a4-2dquant.intaglio --plan
     """
     require_place(json)
     if model is None and (plan or not machine):
         raise SpecError("name a packed model, or pass --machine; `intaglio inspect --help` shows both.")
-    content = (
-        (_machine() if machine else {}) | (_model(model) if model else {}) | (_plan(model) if model and plan else {})
-    )
+    content = _machine() if machine else {}
+    if model:
+        from intaglio.app.opening import packed_model
+
+        source = source_of(model, network, weights=weights, option=option)
+        packed = None if network else packed_model(model)
+        if packed is None and plan:
+            raise SpecError(
+                f"{model} is a float checkpoint, which has no plan; make it a packed model by"
+                f" `{_quantize_command(source)}`."
+            )
+        content |= _model(model, packed) if packed else _checkpoint(source)
+        content |= _plan(packed) if packed and plan else {}
     write_json(json, content)
+
+
+def _checkpoint(source: NetworkSource) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from intaglio.app.describing import describe_network
+
+    found = describe_network(source)
+    kept = ".".join(name.rstrip(".") for name in found.names)
+    # Coverage "paper" takes linear layers and attention products; networks of convolutions have none.
+    command = _quantize_command(source, *(() if found.linears else ("--coverage", "full")))
+    pictures = {1: "gray", 3: "RGB"}[found.channels]
+    say(f"{source.checkpoint}: a float checkpoint, {found.architecture} x{found.scale}, {pictures}")
+    say(
+        f"{found.parameters:,} parameters, {size_text(found.float32_bytes)} in single precision; "
+        f"{found.linears} linear layers, {found.convolutions} convolutions"
+    )
+    for key, value in found.settings.items():
+        say(f"{key}: {value}")
+    say(f"weights: {f'those under {kept!r}' if kept else 'at the top of the file'}{', averaged' * found.averaged}")
+    say(f"sha256: {found.sha256}")
+    say(f"Next: {command}")
+    return asdict(found) | {"names": list(found.names), "quantize": command}
+
+
+def _quantize_command(source: NetworkSource, *options: str) -> str:
+    """The command that quantizes a network with these options, its words quoted for a shell."""
+    words = ["intaglio", "quantize", str(source.checkpoint)]
+    words += ["--network", source.network] if source.network else []
+    words += ["--weights", source.weights.value] if source.weights else []
+    words += ["--option", str(source.option)] if source.option else []
+    return shlex.join([*words, *options])
 
 
 def _machine() -> dict[str, Any]:
@@ -46,13 +100,12 @@ def _machine() -> dict[str, Any]:
     return {"machine": asdict(found)}
 
 
-def _plan(path: Path) -> dict[str, Any]:
+def _plan(packed: PackedModel) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from intaglio.packed.format import load
     from intaglio.runtime.native import NativeProgram
 
-    found = NativeProgram(load(path).program, threads=1).plan()
+    found = NativeProgram(packed.program, threads=1).plan()
     rows = [(line.kind, line.name, ", ".join(line.parts)) for line in found.lines]
     show_table(("runs", "name", "operations of the program"), rows)
     if found.remarks:
@@ -60,13 +113,11 @@ def _plan(path: Path) -> dict[str, Any]:
     return {"plan": asdict(found)}
 
 
-def _model(path: Path) -> dict[str, Any]:
+def _model(path: Path, packed: PackedModel) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from intaglio.packed.format import load
     from intaglio.packed.summary import kinds, size_report, summarise
 
-    packed = load(path)
     sites, sizes = summarise(packed.program), size_report(path)
     rows = [
         (

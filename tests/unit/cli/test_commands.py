@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import intaglio
+from intaglio.arch import load as load_network
 from intaglio.cli.app import COMMANDS
 from intaglio.evaluate import read_records
 from intaglio.images import dead_leaves, read_image, write_image
@@ -194,6 +199,31 @@ def test_inspect_counts_every_byte(run: Run, packed: Path, tmp_path: Path) -> No
     sizes = figures(report)["bytes"]
     assert sizes["total"] == packed.stat().st_size == sizes["codes"] + sizes["floats"] + sizes["overhead"]
     assert all(row["site"] in done.out for row in figures(report)["sites"])
+
+
+def test_inspect_tells_what_a_checkpoint_holds(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    state = load_file(checkpoint)
+    averaged, report = tmp_path / "two sets.pth", tmp_path / "i.json"
+    torch.save({"params": state, "params_ema": state}, averaged)
+    done = run("inspect", averaged, "--json", report)
+    assert done.status == 0, done.err
+    found, network = figures(report), load_network(averaged)
+    assert (found["architecture"], found["scale"]) == (network.architecture, network.scale)
+    assert found["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+    assert found["sha256"] == hashlib.sha256(averaged.read_bytes()).hexdigest()
+    assert found["averaged"]
+    assert found["names"] == ["params_ema"]
+    assert shlex.split(found["quantize"]) == ["intaglio", "quantize", str(averaged)]
+    assert f"Next: {found['quantize']}" in done.out
+    assert "params_ema" in done.out
+    plain = run("inspect", averaged, "--weights", "plain", "--json", report)
+    assert plain.status == 0, plain.err
+    assert not figures(report)["averaged"]
+    assert figures(report)["quantize"].endswith("--weights plain")
+
+
+def test_a_plan_is_of_packed_models_alone(run: Run, checkpoint: Path) -> None:
+    assert f"intaglio quantize {checkpoint}" in run("inspect", checkpoint, "--plan").error
 
 
 def test_methods_lists_the_registry(run: Run, tmp_path: Path) -> None:
