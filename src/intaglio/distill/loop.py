@@ -17,7 +17,7 @@ from intaglio.distill.config import Loop
 from intaglio.distill.learned import Group
 from intaglio.distill.state import Checkpoint, fingerprint
 from intaglio.distill.taps import tapped
-from intaglio.distill.teacher import Target, Teacher
+from intaglio.distill.teacher import CACHE_BYTES, Target, Teacher
 from intaglio.errors import CalibrationError
 from intaglio.quant import QuantModel
 
@@ -67,7 +67,9 @@ def learn(
     optimizer = torch.optim.Adam(parameters, lr=1.0, betas=(loop.beta1, loop.beta2), eps=loop.epsilon)
     identity = fingerprint(settings, patches, torch.cat([group.vector.start for group in groups]))
     losses = _restore(checkpoint, identity, groups, optimizer)
-    targets = Teacher(teacher, patches, objective.taps)
+    # What is drawn once is not worth keeping.
+    again = loop.iterations * loop.batch > len(patches)
+    targets = Teacher(teacher, patches, objective.taps, CACHE_BYTES if again else 0)
     with tapped(student.network, objective.taps) as features:
         for step, indices in _batches(loop, len(patches), start=len(losses)):
             active = _set_rates(optimizer, groups, step)

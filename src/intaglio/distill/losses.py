@@ -1,6 +1,7 @@
-"""The losses of DQC: distance of outputs and of features between the float teacher and the quantized student.
+"""Distances of outputs and of features between the float teacher and the quantized student.
 
-Pure functions of tensors; 2DQuant, equations 4 and 5, and what its released code computes instead.
+Pure functions of tensors: 2DQuant, equations 4 and 5, what its released code computes instead, and a feature loss of
+our own that is of the size of the error.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+TINY = 1e-12
+"""Keeps the slope of a square root finite where student and teacher agree."""
 
 
 def output_loss(student: Float[Tensor, "n c h w"], teacher: Float[Tensor, "n c h w"]) -> Float[Tensor, ""]:
@@ -69,3 +73,24 @@ def released_feature_loss(
         count = len(f) ** 2 * f.shape[1]
         total = total + squares / count / count
     return total.to(student[0].dtype)
+
+
+def relative_feature_loss(
+    student: Sequence[Float[Tensor, ...]], teacher: Sequence[Float[Tensor, ...]]
+) -> Float[Tensor, ""]:
+    """Root mean square difference of a feature over the teacher's standard deviation, mean over the taps. Ours.
+
+    0.1 says that a tenth of what varies in a feature is error, whatever its size and its unit. A feature that does not
+    vary counts for nothing.
+
+    Shapes: one tensor a tap, any shape.
+
+    >>> relative_feature_loss([torch.tensor([1.0, 3.0])], [torch.tensor([0.0, 4.0])]).item()
+    0.5
+    """
+    total = student[0].new_zeros(())
+    for ours, theirs in zip(student, teacher, strict=True):
+        variance = theirs.var(correction=0)
+        if variance > 0.0:
+            total = total + ((ours - theirs).square().mean() / variance + TINY).sqrt()
+    return total / len(student)

@@ -1,14 +1,22 @@
-"""Feature taps: the outputs of named submodules during a forward pass, kept with their gradients."""
+"""Feature taps: the outputs of submodules during a forward pass, kept with their gradients, and which they are."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from intaglio.errors import MethodError
+from intaglio.quant.layers import QuantConv2d, QuantLinear
+from intaglio.quant.work import heard_calls
+
+LEAST_LAYERS = 2
+"""Quantized layers in a submodule that is a tap of its own."""
 
 
 def feature_taps_of(network: nn.Module) -> tuple[str, ...]:
@@ -24,6 +32,28 @@ def feature_taps_of(network: nn.Module) -> tuple[str, ...]:
         )
     taps: tuple[str, ...] = named()
     return taps
+
+
+def inner_taps(network: nn.Module, example: Float[Tensor, "n c h w"]) -> tuple[str, ...]:
+    """The submodules that hold some of the quantized layers, at least `LEAST_LAYERS`, but not all: groups, blocks and
+    branches at every depth.
+
+    Found on a pass over `example`: what is called once and gives one tensor of floats. Empty if there is none.
+    """
+    held = {path: _quantized_layers(module) for path, module in network.named_modules()}
+    calls: Counter[str] = Counter()
+
+    def hear(path: str, _module: nn.Module, _args: tuple[Any, ...], output: Tensor) -> None:
+        if LEAST_LAYERS <= held[path] < held[""] and output.is_floating_point():
+            calls[path] += 1
+
+    with torch.no_grad(), heard_calls(network, hear):
+        network(example)
+    return tuple(path for path, count in calls.items() if count == 1)
+
+
+def _quantized_layers(module: nn.Module) -> int:
+    return sum(isinstance(layer, (QuantLinear, QuantConv2d)) for layer in module.modules())
 
 
 @contextmanager
@@ -44,7 +74,8 @@ def tapped(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
     for name in names:
 
         def hook(_module: nn.Module, _args: Any, output: Tensor, name: str = name) -> None:
-            features[name] = output
+            # A copy: the network may go on to write to the tensor.
+            features[name] = output.clone()
 
         handles.append(network.get_submodule(name).register_forward_hook(hook))
     try:

@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from intaglio.distill import (
-    DistillConfig,
-    FeatureLoss,
     Group,
+    Imitation,
     Loop,
     Schedule,
     biases_in_steps,
     bounds_in_steps,
     floats_in_shares,
-    objective_of,
+    inner_taps,
     weights_in_steps,
 )
 from intaglio.errors import SpecError
@@ -33,8 +32,9 @@ from intaglio.observe import FreeMse
 
 @dataclass(frozen=True)
 class DistillWeights:
-    """Distil weights and biases of all layers, quantized or not, together with all bounds, by the output loss alone.
+    """Distil weights and biases of all layers, quantized or not, together with all bounds, by outputs and features.
 
+    The loss is `Imitation` with `feature_weight`, the features those of `inner_taps`; 0 leaves the output alone.
     Rates count steps of a grid in one step of Adam, and fall by a cosine: `bound_rate` for bounds, `weight_rate` for
     weights and, times the range of the layer's input, for biases. `float_rate` is for layers that stay float, in shares
     of the root mean square of their weight; 0 leaves them as they are. Metrics as `learn_on_pool`, and
@@ -45,6 +45,7 @@ class DistillWeights:
     bound_rate: float
     weight_rate: float
     float_rate: float
+    feature_weight: float
     pool: int
     patch_size: int
 
@@ -54,26 +55,28 @@ class DistillWeights:
                 f"rates of {self.bound_rate} and {self.weight_rate} were asked for; give positive ones, in steps of a "
                 "grid."
             )
-        if self.float_rate < 0.0:
-            raise SpecError(f"a rate of {self.float_rate} was asked for layers that stay float; give at least 0.")
+        if min(self.float_rate, self.feature_weight) < 0.0:
+            raise SpecError(
+                f"a float rate of {self.float_rate} and a feature weight of {self.feature_weight} were asked for; give "
+                "at least 0."
+            )
 
     def __call__(self, job: Job) -> None:
         """Learn in place; the teacher's weights are its own."""
-        weights, steps = weights_in_steps(job.model), self.loop.iterations
-        rates = {"bound_rate": self.bound_rate, "weight_rate": self.weight_rate, "float_rate": self.float_rate}
+        example = job.calibration.patches(1, self.patch_size, job.seed)
+        weights = weights_in_steps(job.model)
         vectors = [
             (bounds_in_steps(job.model), self.bound_rate),
             (weights, self.weight_rate),
             (biases_in_steps(job.model), self.weight_rate),
         ]
-        if self.float_rate:
-            example = job.calibration.patches(1, self.patch_size, job.seed)
-            floats = floats_in_shares(job.model, example)
-            # Where everything is quantized there is none.
-            vectors += [(floats, self.float_rate)] if floats.parameters else []
-        groups = [Group(vector, Schedule.COSINE.rate(rate, steps)) for vector, rate in vectors]
-        objective = objective_of(DistillConfig(feature_loss=FeatureLoss.NONE), job.model.network)
-        learn_on_pool(job, objective, groups, self.loop, self.pool, self.patch_size, {**asdict(self.loop), **rates})
+        # Where everything is quantized no float layer is left.
+        if self.float_rate and (floats := floats_in_shares(job.model, example)).parameters:
+            vectors.append((floats, self.float_rate))
+        groups = [Group(vector, Schedule.COSINE.rate(rate, self.loop.iterations)) for vector, rate in vectors]
+        taps = inner_taps(job.model.network, example) if self.feature_weight else ()
+        objective = Imitation(self.feature_weight, taps)
+        learn_on_pool(job, objective, groups, self.loop, self.pool, self.patch_size, asdict(self))
         job.metrics["weight_displacement"] = weights.displacement()
 
 
@@ -84,10 +87,10 @@ class Engrave:
     No HR picture is used: the target is the float network's output on LR crops. `balance` is the share by which
     LayerNorms are balanced, which is exact (`OnBalancedNorms`). The rates are those of `DistillWeights`; `damping` and
     `target` are those of `LeastSquaresMethod`. Folds, bounds and correction see `patches` crops of `patch_size` pixels,
-    distillation `pool` crops of `crop_size`. The feature loss of DQC is left out, since it is numerically zero
-    (methods.md 5.5). Inference costs what 2DQuant's does: same grids, same storage. Cost: a few float passes, then
-    steps about as long as those of DQC. Correction and distillation are each taken back if the output on fresh crops
-    does not come closer to the float network's (`KeepIfCloser`).
+    distillation `pool` crops of `crop_size`. Features count by `feature_weight` (`Imitation`), unlike those of DQC,
+    which are numerically zero (methods.md 5.5). Inference costs what 2DQuant's does: same grids, same storage. Cost: a
+    few float passes, then steps about as long as those of DQC. Correction and distillation are each taken back if the
+    output on fresh crops does not come closer to the float network's (`KeepIfCloser`).
     """
 
     balance: float = 0.3
@@ -98,6 +101,7 @@ class Engrave:
     bound_rate: float = 0.03
     weight_rate: float = 0.015
     float_rate: float = 0.003
+    feature_weight: float = 0.1
     candidates: int = 64
     patches: int = 32
     patch_size: int = 64
@@ -109,7 +113,15 @@ class Engrave:
         fitted = LeastSquares(self.damping)
         correct = CorrectWeights(fitted, FreeMse(self.candidates), self.target, self.patches, self.patch_size)
         loop = Loop(self.iterations, self.batch)
-        learn = DistillWeights(loop, self.bound_rate, self.weight_rate, self.float_rate, self.pool, self.crop_size)
+        learn = DistillWeights(
+            loop,
+            bound_rate=self.bound_rate,
+            weight_rate=self.weight_rate,
+            float_rate=self.float_rate,
+            feature_weight=self.feature_weight,
+            pool=self.pool,
+            patch_size=self.crop_size,
+        )
         steps = (
             *Mse(self.candidates, patches=self.patches, patch_size=self.patch_size).steps(),
             KeepIfCloser("correction", correct, self.patches, self.patch_size),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from intaglio.distill import DistillConfig, FeatureLoss, OutputScale
 from intaglio.distill.dqc import DqcObjective
-from intaglio.distill.losses import feature_loss, output_loss, released_feature_loss
+from intaglio.distill.losses import feature_loss, output_loss, relative_feature_loss, released_feature_loss
 from intaglio.distill.teacher import Target
 
 EPSILON = 2.0**-23
@@ -127,3 +127,31 @@ def test_beside_the_output_loss_both_feature_losses_are_numerically_zero() -> No
     config = DistillConfig()
     assert config.feature_weight * float(feature_loss(student, teacher)) < 1e-5
     assert float(released_feature_loss(student, teacher)) < 1e-12
+
+
+@few
+@given(features(), st.floats(0.01, 100.0))
+def test_the_relative_loss_is_that_of_plain_loops_in_any_unit(
+    case: tuple[list[Tensor], list[Tensor]], unit: float
+) -> None:
+    student, teacher = case
+    shares = []
+    for ours, theirs in zip(student, teacher, strict=True):
+        f, g = theirs.double().flatten().tolist(), ours.double().flatten().tolist()
+        mean = sum(f) / len(f)
+        variance = sum((value - mean) ** 2 for value in f) / len(f)
+        error = sum((a - b) ** 2 for a, b in zip(f, g, strict=True)) / len(f)
+        shares.append(math.sqrt(error / variance) if len(f) > 1 else 0.0)
+    expected = sum(shares) / len(shares)
+    # a variance of at most 625 values in single precision, of which two may be nearly alike
+    assert float(relative_feature_loss(student, teacher)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    scaled = [[unit * x for x in side] for side in case]
+    assert float(relative_feature_loss(*scaled)) == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+def test_the_relative_loss_has_a_slope_where_nothing_varies_or_differs() -> None:
+    ours = [torch.ones(2, 3, requires_grad=True), torch.arange(6.0).requires_grad_()]
+    relative_feature_loss(ours, [torch.ones(2, 3), torch.arange(6.0)]).backward()
+    assert ours[0].grad is None
+    assert ours[1].grad is not None
+    assert ours[1].grad.abs().max() < 1.0
