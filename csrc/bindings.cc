@@ -17,6 +17,7 @@
 #include "engine/verify.h"
 #include "fuse/fuse.h"
 #include "isa/machine.h"
+#include "reader/model.h"
 #if defined(INTAGLIO_PROBE)
 #include "probe/bindings.h"
 #endif
@@ -79,6 +80,12 @@ struct Builder {
     specs.push_back(std::move(spec));
   }
 };
+
+// The program and the scale of a packed model, as the reader of files finds them.
+nb::object read_file(const nb::bytes& data) {
+  Model model = read_model({data.c_str(), data.size()});
+  return nb::make_tuple(Builder{std::move(model.specs)}, model.scale);
+}
 
 // An engine and the lock that makes its runs take turns.
 struct Runner {
@@ -235,6 +242,7 @@ NB_MODULE(_core, m) {
            [](const Builder& self, size_t op, const std::string& isa, const MapArray& map, int repeats) { return time_block(self.specs.at(op), isa, map, repeats); },
            "op"_a, "isa"_a, "map"_a, "repeats"_a);
   m.def("run_operation", &run_operation, "operation"_a, "isa"_a, "threads"_a, "values"_a, "height"_a, "width"_a, "repeats"_a = 1);
+  m.def("read_file", &read_file, "data"_a);
   m.def("window_blocks", &window_blocks, "program"_a, "isa"_a);
   nb::class_<Runner>(m, "Engine")
       .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t, bool>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a, "fuse"_a)

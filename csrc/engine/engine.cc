@@ -35,10 +35,15 @@ void check_extent(const std::string& name, const Dims& dims, int64_t h, int64_t 
   int64_t count = 1;
   bool sound = dims.rank <= max_rank;
   for (int axis = 0; axis < dims.rank; ++axis) sound = sound && dims[axis] >= 1 && !__builtin_mul_overflow(count, dims[axis], &count);
-  constexpr int64_t addressable = int64_t{1} << 44;
-  if (!sound || count > std::min(addressable, limits::max_per_pixel * h * w + limits::max_beside)) {
+  constexpr int64_t most = int64_t{1} << 45;  // of the largest picture for which a file is checked
+  if (!sound || count > std::min(most, limits::max_per_pixel * h * w + limits::max_beside)) {
     throw Error("operation '" + name + "' yields a value of unsupported size; use a smaller picture");
   }
+}
+
+// Bytes are counted in size_t: where that has 32 bits, some scratch may be a multiple of a value, and their sum must not leave it.
+void check_addressable(const std::string& name, const Dims& dims) {
+  if (sizeof(size_t) == 4 && dims.count() > int64_t{1} << 25) throw Error("operation '" + name + "' yields more than 32 bits address; cut the picture into tiles");
 }
 
 }  // namespace
@@ -161,13 +166,11 @@ void Engine::give_buffer(Plan& plan, size_t at, const Operands& operands, std::v
   if (!plan.outside.back()) life.bytes = std::max(life.bytes, bytes_of(dims, plan.planes[at]));
 }
 
-Engine::Plan Engine::plan(int64_t h, int64_t w) const {
+// The shapes of the values, in order; visit(step, operands) after each.
+template <class Visit>
+void Engine::walk(Plan& plan, int64_t h, int64_t w, Visit visit) const {
   if (h < 1 || w < 1 || h > limits::max_side || w > limits::max_side) throw Error("the picture is empty or larger than a million pixels a side");
-  Plan plan;
   plan.h = h, plan.w = w;
-  plan.lifetimes.resize(steps_.size());
-  std::vector<int> last_of_buffer;
-  size_t per_thread = 0, shared = 0;
   Operands operands{{}, h, w, h, w, scale_, pool_->threads()};
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
@@ -177,12 +180,29 @@ Engine::Plan Engine::plan(int64_t h, int64_t w) const {
     if (i == 0) operands.padded_h = dims[2], operands.padded_w = dims[3];
     plan.dims.push_back(dims);
     check_extent(step.name, dims, operands.padded_h, operands.padded_w);
+    visit(i, operands);
+  }
+  plan.padded_h = operands.padded_h, plan.padded_w = operands.padded_w;
+}
+
+void Engine::check(int64_t h, int64_t w) const {
+  Plan plan;
+  walk(plan, h, w, [](size_t, const Operands&) {});
+}
+
+Engine::Plan Engine::plan(int64_t h, int64_t w) const {
+  Plan plan;
+  plan.lifetimes.resize(steps_.size());
+  std::vector<int> last_of_buffer;
+  size_t per_thread = 0, shared = 0;
+  walk(plan, h, w, [&](size_t i, const Operands& operands) {
+    const Step& step = steps_[i];
+    check_addressable(step.name, plan.dims[i]);
     const Workspace workspace = step.op->workspace(operands);
     per_thread = std::max(per_thread, aligned(workspace.per_thread));
     shared = std::max(shared, aligned(workspace.shared));
     if (i + 1 < steps_.size()) give_buffer(plan, i, operands, last_of_buffer);
-  }
-  plan.padded_h = operands.padded_h, plan.padded_w = operands.padded_w;
+  });
   plan.placement = place(plan.lifetimes);
   plan.scratch_stride = per_thread;
   plan.scratch_at = aligned(plan.placement.bytes);
@@ -204,7 +224,7 @@ void Engine::prepare(int64_t h, int64_t w) {
   }
 }
 
-void Engine::run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times) {
+bool Engine::run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times, const Watch& watch) {
   prepare(picture.h, picture.w);
   const Plan& plan = *plan_;
   try {
@@ -230,7 +250,9 @@ void Engine::run(const Picture& picture, const MutablePicture& result, std::vect
     if (!step.op->renames() && !step.op->constant()) step.op->run(context);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     if (times) times->push_back({step.kind, step.name, spent.count()});
+    if (watch && !watch(i + 1, steps_.size())) return false;
   }
+  return true;
 }
 
 }  // namespace intaglio

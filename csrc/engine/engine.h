@@ -1,6 +1,7 @@
 // Runs a program on pictures of any size: checks it once, fuses what belongs together, plans memory for each size, runs the operations in order.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct PlanLine {
   std::vector<std::string> parts;
 };
 
+// Called after each operation of a run with the numbers of those done and of all; false ends the run.
+using Watch = std::function<bool(size_t done, size_t all)>;
+
 class Engine {
  public:
   // Throws Error if the program is not a straight line of known, sound operations from `input` to `output`.
@@ -45,20 +49,26 @@ class Engine {
   const std::vector<PlanLine>& lines() const { return lines_; }
   const std::vector<Remark>& remarks() const { return remarks_; }
 
+  // The shapes of all values for a picture of this size. Throws Error if they do not fit.
+  void check(int64_t h, int64_t w) const;
+
   // Bytes of arena and scratch that a picture of this size needs. Throws Error if it does not fit the program.
   size_t memory(int64_t h, int64_t w) const;
 
   // Plans for a picture of this size, and keeps the plan. Throws Error if it does not fit the program or the bound on memory.
   void prepare(int64_t h, int64_t w);
 
-  // result is h * scale by w * scale. Throws Error as `prepare`, and if memory runs out. One run at a time for each engine.
-  void run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times = nullptr);
+  // result is h * scale by w * scale. False if `watch` ended the run; the result is then not whole. Throws Error as `prepare`, and if memory runs out.
+  // One run at a time for each engine.
+  bool run(const Picture& picture, const MutablePicture& result, std::vector<OpTime>* times = nullptr, const Watch& watch = nullptr);
 
  private:
   struct Plan;
   struct Arena;
   struct Step;
   Plan plan(int64_t h, int64_t w) const;
+  template <class Visit>
+  void walk(Plan& plan, int64_t h, int64_t w, Visit visit) const;
   void wire(const std::vector<OpSpec>& specs);
   void give_buffer(Plan& plan, size_t step, const Operands& operands, std::vector<int>& last_of_buffer) const;
 

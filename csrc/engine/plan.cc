@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/error.h"
+
 namespace intaglio {
 
 Placement place(const std::vector<Lifetime>& values) {
@@ -20,6 +22,7 @@ Placement place(const std::vector<Lifetime>& values) {
       if (offset + mine.bytes <= result.offsets[other]) break;
       offset = std::max(offset, result.offsets[other] + theirs.bytes);
     }
+    if (sizeof(size_t) == 4 && offset > size_t{1} << 30) throw Error("the values of this picture need more memory than 32 bits address; cut it into tiles");
     result.offsets[value] = offset;
     result.bytes = std::max(result.bytes, offset + mine.bytes);
     const auto spot = std::upper_bound(placed.begin(), placed.end(), offset,

@@ -5,61 +5,14 @@
 #include <set>
 #include <string_view>
 
+#include "engine/definitions.h"
 #include "engine/error.h"
 #include "engine/limits.h"
 
 namespace intaglio {
 namespace {
 
-enum Form { int_, float_, str_, ints_, floats_, size_, sizes_, weight_, indices_ };
-
-struct OpRow {
-  std::string_view kind;
-  size_t fewest, most;
-};
-struct AttrRow {
-  std::string_view kind, name;
-  Form form;
-  double least, greatest;
-  size_t fewest, most;
-  std::string_view words;
-};
-struct TensorRow {
-  std::string_view kind, role;
-  Form type;
-  int axes;
-  bool optional;
-  std::string_view decides, word;
-};
-struct DimRow {
-  std::string_view kind, role;
-  int axis;
-  int64_t most;
-};
-struct SiteRow {
-  std::string_view kind, role;
-};
-
-constexpr OpRow ops[] = {
-#define OP(...) {__VA_ARGS__},
-#include "engine/limits.inc"
-};
-constexpr AttrRow attrs[] = {
-#define ATTR(...) {__VA_ARGS__},
-#include "engine/limits.inc"
-};
-constexpr TensorRow tensors[] = {
-#define TENSOR(...) {__VA_ARGS__},
-#include "engine/limits.inc"
-};
-constexpr DimRow dims[] = {
-#define DIM(...) {__VA_ARGS__},
-#include "engine/limits.inc"
-};
-constexpr SiteRow sites[] = {
-#define SITE(...) {__VA_ARGS__},
-#include "engine/limits.inc"
-};
+using namespace definitions;
 
 bool among(std::string_view words, std::string_view word) {
   while (true) {

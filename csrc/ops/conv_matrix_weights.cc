@@ -1,7 +1,7 @@
 #include "ops/conv_matrix_weights.h"
 
 #include <algorithm>
-#include <bit>
+#include <cstring>
 
 #include "ops/conv_weights.h"
 
@@ -10,9 +10,18 @@ namespace {
 
 constexpr int rows = 16;  // of a matrix register: outputs of one, groups of channels of the other
 
+// Not std::bit_cast, which emscripten 3.1.6 has not.
+template <class To, class From>
+To same_bits(From from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
 // The nearest bfloat16, half to even, as the upper half of a float's bits.
 uint32_t bfloat16_bits(float x) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t bits = same_bits<uint32_t>(x);
   return (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
 }
 
@@ -56,7 +65,7 @@ AlignedVector<int32_t> pack_split_matrices(const ConvGeometry& geometry, const s
       const int c = 2 * group + lane;
       if (n >= geometry.out || c >= geometry.in) continue;
       const float value = weight[weight_at(geometry, n, c, tap)];
-      const float head = std::bit_cast<float>(bfloat16_bits(value));
+      const float head = same_bits<float>(bfloat16_bits(value));
       bits |= bfloat16_bits(part == 0 ? head : value - head) >> 16 << (16 * lane);
     }
     words[word] = static_cast<int32_t>(bits);

@@ -26,6 +26,8 @@ DTYPES: Mapping[str, np.dtype[Any]] = MappingProxyType(
 """The types that a packed model uses, widest first: in this order every array lies at a multiple of its item size."""
 
 MAX_HEADER_BYTES = 16 << 20
+MAX_COUNT = 1 << 48
+"""What lengths and places in a file stay below."""
 _METADATA = "__metadata__"
 _STRANGERS = {b"PK\x03\x04": "a checkpoint (a PyTorch archive)", b"\x80\x02": "a checkpoint (an old PyTorch pickle)"}
 _ALIGNMENT = 8
@@ -40,7 +42,7 @@ class Container:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """JSON without its dark corners: no duplicate keys, no NaN, no endless nesting.
+    """JSON without its dark corners: no duplicate keys, no NaN, no endless nesting; bytes are UTF-8 without a mark.
 
     Raises: ValueError.
     """
@@ -55,6 +57,7 @@ def parse_json(text: bytes | str) -> Any:
         raise ValueError(f"{constant} is not JSON")
 
     try:
+        text = text.decode() if isinstance(text, bytes) else text
         return json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -145,7 +148,9 @@ def _entry(path: str | os.PathLike[str], name: str, fields: Any) -> _Entry:
         and isinstance(fields["dtype"], str)
         and all(isinstance(fields[key], list) for key in ("shape", "data_offsets"))
         and all(
-            type(number) is int and 0 <= number < 1 << 48 for key in ("shape", "data_offsets") for number in fields[key]
+            type(number) is int and 0 <= number < MAX_COUNT
+            for key in ("shape", "data_offsets")
+            for number in fields[key]
         )
         and len(fields["data_offsets"]) == 2
         and len(fields["shape"]) <= 8

@@ -110,10 +110,11 @@ def _decompress(data: NDArray[Any]) -> bytes:
         raise TensorTypeError(f"the operations are {data.dtype}, expected uint8; quantize the model again.")
     inflate = zlib.decompressobj()
     try:
-        text = inflate.decompress(data.tobytes(), min(MAX_TEXT, _RATIO * data.size + 1))
+        most = min(MAX_TEXT, _RATIO * data.size)
+        text = inflate.decompress(data.tobytes(), most + 1)
     except zlib.error as error:
         raise HeaderError(f"the operations cannot be inflated ({error}); fetch the file again.") from None
-    if not inflate.eof or inflate.unused_data:
+    if not inflate.eof or inflate.unused_data or len(text) > most:
         raise HeaderError(f"the operations are cut off or longer than {MAX_TEXT} bytes; fetch the file again.")
     return text
 
@@ -169,6 +170,7 @@ def _document(container: Container) -> dict[str, Any]:
             f"the file has format version {str(version)[:20]}, this release reads {VERSION}; install a newer intaglio."
         )
     headers.take(document, "the header", _DOCUMENT)
+    headers.check_depth(document)
     if document["coverage"] not in tuple(Coverage):
         raise HeaderError("coverage is of no known kind; quantize the model again.")
     return cast(dict[str, Any], document)

@@ -9,6 +9,9 @@ from typing import Any
 
 from intaglio.packed.errors import HeaderError
 
+MAX_DEPTH = 64
+"""How deeply the values of a file may nest."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -59,6 +62,15 @@ def take(fields: Any, where: str, types: Mapping[str, type | tuple[type, ...]]) 
         if not isinstance(fields[key], type_) or isinstance(fields[key], bool):
             raise HeaderError(f"{where}: {key} is a {type(fields[key]).__name__}; quantize the model again.")
     return fields
+
+
+def check_depth(value: Any, most: int = MAX_DEPTH) -> None:
+    """Raises: HeaderError if lists and objects nest more deeply than `most` (remedy: a plainer recipe)."""
+    if isinstance(value, list | dict):
+        if not most:
+            raise HeaderError(f"values nest more than {MAX_DEPTH} deep; quantize again with a plainer recipe.")
+        for inner in value.values() if isinstance(value, dict) else value:
+            check_depth(inner, most - 1)
 
 
 def encode(header: Header) -> dict[str, Any]:

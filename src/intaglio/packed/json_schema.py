@@ -10,9 +10,10 @@ from typing import Any
 from intaglio.packed.definition import MAX_RANK, Attribute, Definition, Tensor
 from intaglio.packed.format import VERSION
 from intaglio.packed.layout import CODES
+from intaglio.packed.names import MAX_NAME
 from intaglio.packed.ops import OPS
 from intaglio.packed.size import MAX_COEFFICIENT, MAX_DEGREE, MAX_TERMS
-from intaglio.packed.validate import MAX_NAME, MAX_OPS, MAX_SCALE
+from intaglio.packed.validate import MAX_OPS, MAX_SCALE
 from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Coverage
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}

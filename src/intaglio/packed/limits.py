@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from intaglio.packed import definition, shapes, size, validate
+from intaglio.packed import container, definition, format, header, names, pools, shapes, size, validate
 from intaglio.packed.definition import Definition
 from intaglio.packed.ops import OPS, matmul
-from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS
+from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Coverage
 
 _HEAD = """\
 // Made by scripts/generate.py from src/intaglio/packed/ops; a test fails where it is stale. Do not edit.
@@ -18,11 +18,15 @@ _HEAD = """\
 // TENSOR(kind, role, type, axes or -1, optional, attribute that decides or "", its word or "")
 // DIM(kind, role, axis, most)
 // SITE(kind, role)
+// POOL(type, name of its array, bytes of one entry)
+// COVERAGE(word)
+// UNPRINTABLE(first, last), code points that no name has
+// PROBE(height, width), in units of the padding multiple: sizes for which shapes are checked
 //
 // Forms are int_, float_, str_, ints_, floats_, size_, sizes_; types are float_, weight_ (codes with sites), indices_.
 """
 
-_MACROS = ("LIMIT", "OP", "ATTR", "TENSOR", "DIM", "SITE")
+_MACROS = ("LIMIT", "OP", "ATTR", "TENSOR", "DIM", "SITE", "POOL", "COVERAGE", "UNPRINTABLE", "PROBE")
 
 LIMITS = {
     "max_rank": definition.MAX_RANK,
@@ -35,7 +39,12 @@ LIMITS = {
     "max_length": size.MAX_LENGTH,
     "max_ops": validate.MAX_OPS,
     "max_scale": validate.MAX_SCALE,
-    "max_name": validate.MAX_NAME,
+    "max_name": names.MAX_NAME,
+    "max_depth": header.MAX_DEPTH,
+    "max_header": container.MAX_HEADER_BYTES,
+    "max_text": format.MAX_TEXT,
+    "max_count": container.MAX_COUNT,
+    "version": format.VERSION,
     "int32_terms": matmul.INT32_TERMS,
     "exact_terms": matmul.EXACT_TERMS,
     "min_bits": MIN_BITS,
@@ -50,7 +59,21 @@ def text() -> str:
     guards = [line for name in _MACROS for line in (f"#ifndef {name}", f"#define {name}(...)", "#endif")]
     limits = [f"LIMIT({name}, {value})" for name, value in LIMITS.items()]
     rows = [row for kind, known in OPS.items() for row in _rows(kind, known)]
-    return "\n".join([_HEAD, *guards, "", *limits, *rows, "", *(f"#undef {name}" for name in _MACROS), ""])
+    return "\n".join(
+        [_HEAD, *guards, "", *limits, "", *_file(), *rows, "", *(f"#undef {name}" for name in _MACROS), ""]
+    )
+
+
+def _file() -> Iterator[str]:
+    """Rows for the reader of files."""
+    for code, name in pools.POOLS.items():
+        yield f'POOL("{code}", "{name}", {container.DTYPES[code].itemsize})'
+    for coverage in Coverage:
+        yield f'COVERAGE("{coverage.value}")'
+    for first, last in names.UNPRINTABLE:
+        yield f"UNPRINTABLE({first:#x}, {last:#x})"
+    for height, width in validate.PROBES:
+        yield f"PROBE({height}, {width})"
 
 
 def _rows(kind: str, known: Definition) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from intaglio.packed.container import MAX_COUNT
 from intaglio.packed.definition import MAX_RANK
 from intaglio.packed.errors import HeaderError
 from intaglio.packed.field import Shape
@@ -147,4 +148,4 @@ def _decode_pieces(where: str, pieces: Any) -> tuple[Piece, ...]:
 
 
 def _all_whole(numbers: list[Any]) -> bool:
-    return all(type(number) is int and 0 <= number < 1 << 48 for number in numbers)
+    return all(type(number) is int and 0 <= number < MAX_COUNT for number in numbers)

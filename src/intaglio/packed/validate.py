@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intaglio.packed.definition import MAX_RANK, Tensor
+from intaglio.packed.definition import MAX_RANK, MAX_REAL, Tensor
 from intaglio.packed.errors import (
     AttributeRangeError,
     BitWidthError,
@@ -29,6 +29,7 @@ from intaglio.packed.errors import (
     TensorTypeError,
 )
 from intaglio.packed.layout import definition_of, is_codes, site_roles, tensor_roles, weight_site
+from intaglio.packed.names import MAX_NAME, is_name
 from intaglio.packed.ops.matmul import INT32_TERMS
 from intaglio.packed.program import Op, Program, Site
 from intaglio.packed.shapes import infer_shapes
@@ -36,9 +37,7 @@ from intaglio.spec import MAX_BITS, MIN_BITS
 
 MAX_OPS = 50_000
 MAX_SCALE = 16
-MAX_NAME = 256
-
-_PROBES = ((61, 97), (97, 61))
+PROBES = ((61, 97), (97, 61))
 """Sizes, in units of the padding multiple, for which shapes are checked when a program is loaded: unequal primes."""
 
 
@@ -65,7 +64,7 @@ def validate(program: Program) -> None:
     check_flow(program)
     check_names(program)
     multiple = program.ops[0].integer("multiple")
-    for height, width in _PROBES:
+    for height, width in PROBES:
         infer_shapes(program, height * multiple, width * multiple)
 
 
@@ -124,6 +123,7 @@ def check_grids(program: Program) -> None:
         columns = np.array([(grid.lower, grid.step, grid.top) for _, grid in grids], np.float32).reshape(-1, 3)
         lower, step, top = columns.T
         sound = (step > 0) & np.isfinite(np.stack([lower, step, 1 / step, lower + step * top])).all(axis=0)
+        sound &= (np.abs(lower) < np.float32(MAX_REAL)) & (step < np.float32(MAX_REAL))
     if not sound.all():
         site, grid = grids[int(np.argmin(sound))]
         raise GridError(f"site {site.name!r}: lower {grid.lower}, step {grid.step} span no range; calibrate it again.")
@@ -216,7 +216,7 @@ def check_names(program: Program) -> None:
     """
     names = [program.architecture, *(text for op in program.ops for text in (op.name, op.output))]
     for name in [*names, *(site.name for site in program.sites())]:
-        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        if not is_name(name):
             raise HeaderError(f"name {name[:40]!r} is empty, unprintable or longer than {MAX_NAME} letters; rename it.")
     seen: dict[str, Site] = {}
     for site in program.sites():
