@@ -1,9 +1,9 @@
 """A folder of many small pictures, one in a hundred of them broken: nothing is lost, kills cost nothing, and which
 share of the engine's own speed is left.
 
-``python benchmarks/folder.py MODEL.intaglio --pictures 10000 --kills 10 --work /tmp/folder --json folder.json``
+``python benchmarks/folder.py MODEL.intaglio --pictures 10000 --kills 10 --work /tmp/folder --records folder.jsonl``
 
-Run it again with the same ``--work`` after an interruption: what is made, enlarged and measured stays.
+Run it again with the same ``--work`` after an interruption: what is made, enlarged and killed stays.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from pathlib import Path
 from statistics import median
 
 from intaglio._atomic import write_text_atomic
+from intaglio.evaluate.records import Record, append_records
 from intaglio.images import dead_leaves, read_image, write_image
 from intaglio.images.batch import Existing, Settings, Status, run_batch
 from intaglio.images.naming import plan
+from intaglio.packed.format import load
 from intaglio.runtime.engine import Engine, load_engine
 
 BROKEN_EVERY = 100
-SIDES = (64, 96)
 SAMPLE = 200
 """Pictures of a timed turn."""
 
 
-def make(folder: Path, count: int) -> None:
+def make(folder: Path, count: int, sides: tuple[int, int]) -> None:
     """`count` pictures of dead leaves, every hundredth cut in half; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(count):
@@ -40,7 +41,7 @@ def make(folder: Path, count: int) -> None:
         if path.exists():
             continue
         path.parent.mkdir(exist_ok=True)
-        write_image(path, dead_leaves(*SIDES, seed=index % 50 * 7919 + index))
+        write_image(path, dead_leaves(*sides, seed=index % 50 * 7919 + index))
         if index % BROKEN_EVERY == 7:
             path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -58,8 +59,11 @@ def command(model: Path, source: Path, target: Path, report: Path) -> list[str]:
 
 
 def killed_and_resumed(words: Sequence[str], target: Path, kills: int, count: int, seed: int) -> int:
-    """Kill the command `kills` times, each after a random share of what is left; then let it finish. Its kills."""
-    dice, done = random.Random(seed), 0
+    """Kill the command `kills` times, each after a random share of what is left; then let it finish. Its kills, of
+    which those of an earlier call are counted in a file beside the target."""
+    tally = target.with_suffix(".kills")
+    done = int(tally.read_text()) if tally.exists() else 0
+    dice = random.Random(seed + done)
     while done < kills:
         have = sum(1 for _ in target.rglob("*.png")) if target.exists() else 0
         wanted = have + dice.randrange(1, max(2, (count - have) // (kills - done + 1)))
@@ -72,6 +76,7 @@ def killed_and_resumed(words: Sequence[str], target: Path, kills: int, count: in
         process.send_signal(signal.SIGKILL)
         process.wait()
         done += 1
+        write_text_atomic(tally, str(done))
     subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return done
 
@@ -96,6 +101,26 @@ def shares(engine: Engine, source: Path, work: Path, turns: int) -> list[float]:
     return found
 
 
+def record(model: Path, sides: tuple[int, int], figures: dict[str, object]) -> Record:
+    """The figures with all that they depend on."""
+    packed = load(model)
+    recipe = packed.header.recipe
+    return Record(
+        kind="folder",
+        network=packed.program.architecture,
+        scale=packed.program.scale,
+        method=str(recipe.get("method")),
+        weights_sha256=packed.header.provenance.source_sha256,
+        weight_bits=recipe.get("weight_bits"),
+        act_bits=recipe.get("act_bits"),
+        coverage=packed.program.coverage.value,
+        settings={"size": f"{sides[0]}x{sides[1]}", "pictures": figures["pictures"], "kills": figures["kills"]},
+        protocol=None,
+        bytes=model.stat().st_size,
+        extra={key: value for key, value in figures.items() if key not in ("pictures", "kills")},
+    )
+
+
 def main() -> None:
     """Make, run whole, run with kills, compare, time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,12 +130,15 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--sides", type=int, nargs=2, default=(64, 96), help="height and width of each picture")
+    parser.add_argument("--records", type=Path)
     options = parser.parse_args()
     source, whole, cut = (options.work / name for name in ("in", "whole", "cut"))
-    make(source, options.pictures)
+    sides = (options.sides[0], options.sides[1])
+    make(source, options.pictures, sides)
     report = options.work / "whole.json"
-    status = subprocess.run(command(options.model, source, whole, report), check=False).returncode
+    words = command(options.model, source, whole, report)
+    status = subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
     told = json.loads(report.read_text())
     words = command(options.model, source, cut, options.work / "cut.json")
     kills = killed_and_resumed(words, cut, options.kills, options.pictures, options.seed)
@@ -129,8 +157,8 @@ def main() -> None:
         "share_of_engine": [round(one, 3) for one in share],
     }
     print(json.dumps(figures, indent=2))
-    if options.json:
-        write_text_atomic(options.json, json.dumps(figures, indent=2) + "\n")
+    if options.records:
+        append_records(options.records, [record(options.model, sides, figures)])
 
 
 if __name__ == "__main__":

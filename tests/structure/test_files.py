@@ -71,7 +71,11 @@ def test_direct_dependencies_are_pinned(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     asked = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    asked += [one for name in ("quant", "report", "export", "pictures", "jxl", "video", "dev") for one in extras[name]]
+    asked += [
+        one
+        for name in ("quant", "report", "export", "pictures", "jxl", "video", "app", "browser", "dev")
+        for one in extras[name]
+    ]
     names = {re.match(r"[\w-]+", one)[0].lower() for one in asked} - {"intaglio"}  # type: ignore[index]
     lines = (repository / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert names == {line.split("==")[0] for line in lines if line and not line.startswith("#")}

@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": BASE
     | {"arch", "methods", "quant", "observe", "lower", "packed", "evaluate", "images", "runtime", "report"}
     | {"export"},
+    "window": BASE | {"app", "images"},
     "bench": BASE | {"packed", "runtime", "images"},
     "demo": BASE | {"app", "arch", "observe", "evaluate", "images", "runtime"},
     "analyze": BASE | {"arch", "quant", "observe", "methods", "evaluate", "images"},

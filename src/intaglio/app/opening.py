@@ -74,7 +74,7 @@ def open_model(
         opened = _open_float(path, network, weights, option)
     else:
         engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
-        opened = Opened(_label(packed), packed.program.architecture, engine, engine.backend, path, packed)
+        opened = Opened(label_of(packed), packed.program.architecture, engine, engine.backend, path, packed)
     if scale not in (None, opened.upscaler.scale):
         raise SpecError(f"{path} enlarges x{opened.upscaler.scale}, not x{scale}; leave --scale out.")
     return opened
@@ -92,7 +92,8 @@ def packed_model(path: Path) -> PackedModel | None:
         raise
 
 
-def _label(packed: PackedModel) -> str:
+def label_of(packed: PackedModel) -> str:
+    """What was done to the network, for people: ``w4a4 2dquant``."""
     recipe = packed.header.recipe
     return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
 

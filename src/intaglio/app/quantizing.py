@@ -13,13 +13,14 @@ from torch import nn
 
 from intaglio._atomic import PathLike
 from intaglio.arch import SRNetwork
-from intaglio.errors import LoweringError
+from intaglio.errors import LoweringError, SpecError
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.images import calibration_pictures
 from intaglio.lower import FloatDtype, Lowered, lowered, require_lowerable, simulator
 from intaglio.lower.check import CheckReport, check, check_side
 from intaglio.methods import make_method
 from intaglio.methods import quantize as calibrate
+from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.observe import CalibrationSet
 from intaglio.packed import format as packed_format
 from intaglio.packed.header import Calibration, Header, Provenance
@@ -73,6 +74,25 @@ class Recipe:
             "seed": self.seed,
             "float_dtype": self.float_dtype.value,
         }
+
+
+def effort_recipe(
+    effort: str,
+    spec: QuantSpec,
+    method: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    float_dtype: FloatDtype = FloatDtype.FLOAT16,
+) -> Recipe:
+    """A recipe by what its user waits for: the method where none is named, and settings where they are not given.
+
+    Raises: SpecError for an unknown effort, MethodError for an unknown method or setting.
+    """
+    if effort not in tuple(Effort):
+        raise SpecError(f"effort {effort!r} is unknown; choose {', '.join(Effort)}.")
+    chosen = Effort(effort)
+    method = method or DEFAULT_METHODS[chosen]
+    return Recipe(spec, method, {**effort_settings(chosen, method), **(settings or {})}, seed, float_dtype)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "demo": "intaglio.cli.demo:demo",
         "quantize": "intaglio.cli.quantize:quantize",
         "upscale": "intaglio.cli.upscale:upscale",
+        "app": "intaglio.cli.window:app",
         "eval": "intaglio.cli.eval:evaluate_model",
         "inspect": "intaglio.cli.inspect:inspect_model",
         "export": "intaglio.cli.export:export",

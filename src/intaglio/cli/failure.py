@@ -8,7 +8,9 @@ from typer.exceptions import TyperException
 
 from intaglio.errors import IntaglioError
 
-_EXTRAS = {"torch": "quant", "matplotlib": "report", "jinja2": "report", "onnx": "export"}
+_EXTRAS = {"torch": "quant", "matplotlib": "report", "jinja2": "report", "onnx": "export"} | dict.fromkeys(
+    ("uvicorn", "starlette"), "app"
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 

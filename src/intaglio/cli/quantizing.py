@@ -10,7 +10,7 @@ from typing import Any
 from intaglio.app.calibrating import calibration_set
 from intaglio.app.expected import expected_seconds
 from intaglio.app.networks import Network, NetworkSource, open_named
-from intaglio.app.quantizing import Quantization, Recipe, float32_bytes, left_float, quantize, save
+from intaglio.app.quantizing import Quantization, Recipe, effort_recipe, float32_bytes, left_float, quantize, save
 from intaglio.cli.output import announce, duration_text, require_place, say, size_text, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.cli.recipe import RecipeFile
@@ -18,7 +18,6 @@ from intaglio.errors import SpecError
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.lower import FloatDtype
 from intaglio.lower.check import CheckReport
-from intaglio.methods.effort import DEFAULT_METHODS, Effort, effort_settings
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
 
@@ -59,12 +58,7 @@ def library_recipe(asked: RecipeFile) -> Recipe:
         weight_granularity=asked.granularity,
         share_input=asked.share_input,
     )
-    if asked.effort not in tuple(Effort):
-        raise SpecError(f"effort {asked.effort!r} is unknown; choose {', '.join(Effort)}.")
-    effort = Effort(asked.effort)
-    method = asked.method or DEFAULT_METHODS[effort]
-    settings = {**effort_settings(effort, method), **asked.settings}
-    return Recipe(spec, method, settings, asked.seed, FloatDtype(asked.float_dtype))
+    return effort_recipe(asked.effort, spec, asked.method, asked.settings, asked.seed, FloatDtype(asked.float_dtype))
 
 
 def _content(network: Network, made: Quantization, size: int) -> dict[str, Any]:

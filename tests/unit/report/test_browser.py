@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +9,7 @@ import pytest
 
 from intaglio.report import Content, render
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (extra 'browser')")
-
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SWITCHES = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
-)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    assert CHROMIUM
-    assert DRIVER
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +48,8 @@ def test_nothing_overflows_and_the_console_is_silent(browser: Any, address: str,
 
 
 def test_the_slider_moves_by_key(browser: Any, address: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     open_at(browser, address, 390)
     assert shown(browser) == (50.0, "float up to 50 percent, then quantized")
     browser.find_element("id", "split").send_keys(Keys.ARROW_RIGHT * 3)
@@ -90,6 +60,8 @@ def test_the_slider_moves_by_key(browser: Any, address: str) -> None:
 
 
 def test_the_slider_moves_by_dragging(browser: Any, address: str) -> None:
+    from selenium import webdriver
+
     open_at(browser, address, 1280)
     stage = browser.find_element("id", "stage")
     quarter = stage.size["width"] // 4
