@@ -98,10 +98,10 @@ class Engrave:
     target: Target = Target.ASYMMETRIC
     iterations: int = 3000
     batch: int = 32
-    bound_rate: float = 0.03
-    weight_rate: float = 0.015
-    float_rate: float = 0.003
-    feature_weight: float = 0.1
+    bound_rate: float = 0.01
+    weight_rate: float = 0.007
+    float_rate: float = 0.001
+    feature_weight: float = 0.05
     candidates: int = 64
     patches: int = 32
     patch_size: int = 64
