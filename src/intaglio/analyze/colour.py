@@ -90,7 +90,7 @@ def _where(
     values = _on_pixels(model, site, x, patches.shape)
     if values is None:
         return None
-    lower, upper = np.quantile(values.numpy(), (outliers / 200.0, 1.0 - outliers / 200.0)).tolist()
+    lower, upper = np.quantile(values.cpu().numpy(), (outliers / 200.0, 1.0 - outliers / 200.0)).tolist()
     share = ((values < lower) | (values > upper)).double().mean(1)
     _, blue, red = _ycbcr(patches)
     return _correlation(share, (blue.square() + red.square()).sqrt()), lower, upper
@@ -109,7 +109,7 @@ def _on_pixels(model: QuantModel, site: SiteInfo, x: Tensor, shape: torch.Size) 
 
 def _ycbcr(rgb: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "3 n h w"]:
     """Y, Cb and Cr without their offsets, in grey levels."""
-    return torch.einsum("kc,nchw->knhw", torch.tensor(YCBCR, dtype=torch.float64), rgb.double())
+    return torch.einsum("kc,nchw->knhw", torch.tensor(YCBCR, dtype=torch.float64).to(rgb.device), rgb.double())
 
 
 def _correlation(a: Float[Tensor, "n h w"], b: Float[Tensor, "n h w"]) -> float:

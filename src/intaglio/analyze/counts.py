@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from intaglio.quant import device_in
 from intaglio.quant.work import heard_calls, is_product, multiply_adds, shadow_of
 
 
@@ -58,7 +59,7 @@ def count_operations(network: nn.Module, height: int, width: int) -> Operations:
     try:
         return _counted(shadow_of(network), torch.empty(1, channels, height, width, device="meta"))
     except (RuntimeError, NotImplementedError, TypeError):  # what torch raises for values or devices that do not meet
-        return _counted(copy.deepcopy(network).eval(), torch.zeros(1, channels, height, width))
+        return _counted(copy.deepcopy(network).eval(), torch.zeros(1, channels, height, width).to(device_in(network)))
 
 
 def _counted(network: nn.Module, picture: Tensor) -> Operations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ class Pairs:
         """The SR factor."""
         return int(self.hr.shape[-1] // self.lr.shape[-1])
 
+    def to(self, device: torch.device) -> Pairs:
+        """The same pairs on a device."""
+        return replace(self, lr=self.lr.to(device), hr=self.hr.to(device))
+
     def psnr_y(self, sr: Float[Tensor, "n 3 H W"]) -> float:
         """Mean over crops of the PSNR-Y of SR pictures, in dB; `scale` pixels are cropped per side.
 
@@ -36,7 +40,7 @@ class Pairs:
         """
         crop = self.scale
         difference = (sr.clamp(0.0, 1.0) - self.hr)[..., crop:-crop, crop:-crop].double()
-        weights = torch.tensor(LUMA, dtype=torch.float64)
+        weights = torch.tensor(LUMA, dtype=torch.float64).to(sr.device)
         error = torch.einsum("nchw,c->nhw", difference, weights).square().mean((1, 2))
         return float((-10.0 * error.clamp(min=1e-10).log10()).mean())
 

@@ -53,14 +53,15 @@ def open_model(
     network: str = "",
     weights: Weights | None = None,
     option: Path | None = None,
+    device: str = "cpu",
 ) -> Opened:
     """Open a packed model (without torch), a float checkpoint (with torch), or the bicubic baseline.
 
     `network` names a network of one's own, ``path/to/file.py:function``, into which the checkpoint is loaded;
     checkpoints of architectures that are not built in are read by spandrel where it is installed. `scale` is needed for
     bicubic alone; for a model it must be the model's. `weights` and `option` are for float checkpoints: see
-    `intaglio.arch.load`. The rest is for packed models: see
-    `intaglio.runtime.engine.Engine`.
+    `intaglio.arch.load`; `device` is where these compute, see `intaglio.app.devices`. The rest is for packed
+    models: see `intaglio.runtime.engine.Engine`.
 
     Raises: SpecError for another scale; PackedError, CheckpointError or EngineError, each with its remedy.
     """
@@ -71,7 +72,7 @@ def open_model(
     path = Path(name)
     packed = None if network else packed_model(path)
     if packed is None:
-        opened = _open_float(path, network, weights, option)
+        opened = _open_float(path, network, weights, option, device)
     else:
         engine = Engine(packed.program, backend=backend, threads=threads, memory=memory)
         opened = Opened(label_of(packed), packed.program.architecture, engine, engine.backend, path, packed)
@@ -98,9 +99,12 @@ def label_of(packed: PackedModel) -> str:
     return f"w{recipe.get('weight_bits', '?')}a{recipe.get('act_bits', '?')} {recipe.get('method', 'unknown method')}"
 
 
-def _open_float(path: Path, own: str, weights: Weights | None, option: Path | None) -> Opened:
+def _open_float(path: Path, own: str, weights: Weights | None, option: Path | None, device: str) -> Opened:
+    from intaglio.app.devices import CPU, device_of
     from intaglio.app.networks import NetworkSource, open_network
     from intaglio.evaluate.torch_upscaler import TorchUpscaler
 
     network = open_network(NetworkSource(path, own, weights=weights, option=option))
-    return Opened("float", network.architecture, TorchUpscaler(network, network.scale), "torch", path)
+    place = device_of(device)
+    runs_on = "torch" if place == CPU else f"torch on {place}"
+    return Opened("float", network.architecture, TorchUpscaler(network, network.scale, str(place)), runs_on, path)

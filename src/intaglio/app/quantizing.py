@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from intaglio._atomic import PathLike
+from intaglio.app.devices import CPU
 from intaglio.arch import SRNetwork
 from intaglio.errors import LoweringError, SpecError
 from intaglio.evaluate.protocol import PROTOCOL
@@ -137,6 +139,7 @@ def quantize(
     required: bool = False,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    device: torch.device = CPU,
 ) -> Quantization:
     """Calibrate a float network by a recipe, lower it to an integer program, and check the program.
 
@@ -144,7 +147,7 @@ def quantize(
     that cannot comes back with the reason in `obstacle`, to be evaluated in simulation, or is refused at once where a
     program is `required`. The check compares program and simulator on a drawn picture (about a second for
     SwinIR-light); `checked` false leaves it out. With `checkpoint`, learning that was interrupted goes on from that
-    file, with the same result.
+    file, with the same result. Calibration and learning are computed on `device`, the rest on the CPU.
 
     Raises: MethodError, SpecError or CalibrationError, each with its remedy; LoweringError if the program differs from
     its simulator by more than rounding explains.
@@ -155,8 +158,9 @@ def quantize(
     if required and obstacle:
         raise LoweringError(obstacle)
     made = calibrate(
-        network, recipe.spec, method, calibration, seed=recipe.seed, progress=progress, checkpoint=checkpoint
-    )
+        network, recipe.spec, method, calibration, seed=recipe.seed, progress=progress, checkpoint=checkpoint,
+        device=device,
+    )  # fmt: skip
     found, report = None, None
     if not obstacle:
         try:

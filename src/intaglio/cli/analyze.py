@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from intaglio.cli.checkpoints import TrainingOption, WeightsOption
-from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
+from intaglio.cli.network import DeviceOption, LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption
 from intaglio.spec import Coverage
 
@@ -65,6 +65,7 @@ def analyze(
     format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
     weights: WeightsOption = None,
     option: TrainingOption = None,
+    device: DeviceOption = "cpu",
     json: JsonOption = None,
 ) -> None:
     """Look at what sites hold, where their bounds lie, and what each one costs.
@@ -88,5 +89,6 @@ def analyze(
         outliers=outliers,
         seed=seed,
         site=site,
+        device=device,
     )
     run_analysis(analysis.value, asked, pictures=pictures, ending=format.value, json=json)

@@ -11,8 +11,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from intaglio import analyze
 from intaglio.app.calibrating import CalibrationSource, calibration_set
+from intaglio.app.devices import device_of
 from intaglio.app.networks import Network, NetworkSource, open_network
 from intaglio.app.settings import settings_for
 from intaglio.cli.output import require_folder, require_place, say, show_table, write_json
@@ -22,7 +25,7 @@ from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress
 from intaglio.provenance import file_sha256
-from intaglio.quant import QuantModel, wrap
+from intaglio.quant import QuantModel, device_in, wrap
 from intaglio.spec import QuantSpec, SiteName
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class Asked:
     outliers: float
     seed: int
     site: str
+    device: str = "cpu"
 
     def settings_for(self, method: str) -> dict[str, Any]:
         """What was set for one method. Raises: RecipeError where a setting is for none that is looked at."""
@@ -89,7 +93,12 @@ class Context:
 
     def crops(self) -> Any:
         """LR crops of the calibration pictures."""
-        return self.calibration.patches(self.asked.patches, self.asked.size, self.asked.seed)
+        return self.calibration.patches(self.asked.patches, self.asked.size, self.asked.seed).to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return device_in(self.network)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def run_analysis(name: str, asked: Asked, *, pictures: Path | None, ending: str,
         require_folder(pictures)
     for method in asked.methods:
         make_method(method, asked.settings_for(method))
-    network = open_network(asked.source)
+    network = open_network(asked.source).to(device_of(asked.device))
     calibration = calibration_set(asked.calibration)
     with shown_progress() as progress:
         finding = ANALYSES[name](Context(asked, network, calibration, progress))
@@ -215,6 +224,7 @@ def _sensitivity(context: Context) -> Finding:
     model = context.only_model()
     chosen = asked.chosen(model.sites)
     pairs = analyze.pairs_of(context.calibration, asked.patches, asked.size, context.network.scale, asked.seed)
+    pairs = pairs.to(context.device)
     estimates = {}
     if asked.probes:
         estimates = analyze.estimate_errors(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from intaglio.cli.checkpoints import TrainingOption, WeightsOption
-from intaglio.cli.network import NetworkOption
+from intaglio.cli.network import DeviceOption, NetworkOption
 from intaglio.cli.output import JsonOption
 from intaglio.cli.upscale import BackendName
 
@@ -30,6 +30,7 @@ def evaluate_model(
     network: NetworkOption = None,
     weights: WeightsOption = None,
     option: TrainingOption = None,
+    device: DeviceOption = "cpu",
     json: JsonOption = None,
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
@@ -48,7 +49,8 @@ def evaluate_model(
         network="" if against else own,
         weights=weights,
         option=option,
+        device=device,
     )
-    reference = open_model(str(against), scale=opened.upscaler.scale, network=own) if against else None
+    reference = open_model(str(against), scale=opened.upscaler.scale, network=own, device=device) if against else None
     chosen = tuple(sets or ("Set5",))
     run_evaluation(opened, data, chosen, ensemble=ensemble, records=records, json=json, reference=reference)

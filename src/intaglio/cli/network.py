@@ -25,6 +25,10 @@ LeftFloatOption = Annotated[
     list[str] | None,
     typer.Option(metavar="PATTERN", help="Layers that stay float, such as '*.upsampler.*'; repeatable."),
 ]
+DeviceOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Where torch computes: cpu, cuda, cuda:1, or auto for a GPU if there is one."),
+]
 
 
 def source_of(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from intaglio.cli.checkpoints import TrainingOption, WeightsOption
-from intaglio.cli.network import LeftFloatOption, NetworkOption, source_of
+from intaglio.cli.network import DeviceOption, LeftFloatOption, NetworkOption, source_of
 from intaglio.cli.output import JsonOption, require_folder
 from intaglio.spec import Coverage, Granularity
 
@@ -64,6 +64,7 @@ def quantize(
     left_float: LeftFloatOption = None,
     weights: WeightsOption = None,
     option: TrainingOption = None,
+    device: DeviceOption = "cpu",
     json: JsonOption = None,
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
@@ -90,7 +91,7 @@ def quantize(
         },
     )
     source = source_of(checkpoint, network, left_float, weights, option)
-    run_quantize(source, output, asked, state=_state(checkpoint_dir, resume), json=json)
+    run_quantize(source, output, asked, state=_state(checkpoint_dir, resume), device=device, json=json)
 
 
 def _state(folder: Path | None, resume: bool) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from intaglio.app.calibrating import calibration_set
+from intaglio.app.devices import device_of
 from intaglio.app.expected import expected_seconds
 from intaglio.app.networks import Network, NetworkSource, open_named
 from intaglio.app.quantizing import Quantization, Recipe, effort_recipe, float32_bytes, left_float, quantize, save
@@ -23,18 +24,19 @@ from intaglio.spec import QuantSpec
 
 
 def run_quantize(
-    source: NetworkSource, output: Path | None, asked: RecipeFile, *, state: Path | None, json: Path | None
+    source: NetworkSource, output: Path | None, asked: RecipeFile, *, state: Path | None, device: str, json: Path | None
 ) -> None:
     """Quantize, check against the simulator, write, and say what came out."""
     recipe = library_recipe(asked)
     target = output or Path(f"{source.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
+    place = device_of(device)
     network, names = open_named(source)
     calibration = calibration_set(asked.calibration.chosen())
-    expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings))
+    expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings), place)
     announce(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
     with shown_progress() as progress:
-        made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state)
+        made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state, device=place)
     size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")
     if state is not None:
         state.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.network import DeviceOption
 from intaglio.cli.output import JsonOption
 
 CheckpointsOption = Annotated[Path, typer.Option(help="Folder of float checkpoints.")]
@@ -36,6 +37,7 @@ def sweep(
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     memory: MemoryOption = None,
+    device: DeviceOption = "cpu",
     dry_run: DryRunOption = False,
     json: JsonOption = None,
 ) -> None:
@@ -51,4 +53,4 @@ def sweep(
     require_place(records, json)
     limits = default_limits(workers, threads, None if memory is None else memory << 20)
     plan = plan_sweep(read_sweep(specification), Folders(checkpoints, calibration, data))
-    run_planned(plan, Store(records), limits, dry_run=dry_run, json=json)
+    run_planned(plan, Store(records), limits, device=device, dry_run=dry_run, json=json)

@@ -24,7 +24,9 @@ from intaglio.sweep import (
 )
 
 
-def run_planned(plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json: Path | None) -> None:
+def run_planned(
+    plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json: Path | None, device: str = "cpu"
+) -> None:
     """Show what is missing, then the plan or the run. Raises: MethodError in the end if a cell failed."""
     tell_missing(plan.missing)
     if not plan.cells:
@@ -32,7 +34,7 @@ def run_planned(plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json
     if dry_run:
         show_plan(plan, store, limits, json)
         return
-    outcome = execute(plan, store, limits)
+    outcome = execute(plan, store, limits, device)
     say(
         f"{outcome.done} cells done, {outcome.skipped} were there already, {len(outcome.failures)} failed: {store.path}"
     )
@@ -41,12 +43,12 @@ def run_planned(plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json
     outcome.require()
 
 
-def execute(plan: Plan, store: Store, limits: Limits) -> Outcome:
+def execute(plan: Plan, store: Store, limits: Limits, device: str = "cpu") -> Outcome:
     """Run a plan and show how it goes."""
     work, estimates = _outstanding(plan, store, limits)
     seconds = {item.cell.content_hash: one.seconds for item, one in zip(work, estimates, strict=True)}
     with shown_sweep(Outlook(seconds, limits.workers), cell_labels(plan.cells)) as watch:
-        return run_sweep(plan, store, limits, watch)
+        return run_sweep(plan, store, limits, watch, device)
 
 
 def tell_missing(missing: Sequence[Missing]) -> None:

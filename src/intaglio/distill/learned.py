@@ -41,7 +41,7 @@ class LearnedVector:
 
     def _spread(self, values: Sequence[Tensor | float]) -> Float[Tensor, " s"]:
         parts = [
-            torch.as_tensor(value, dtype=torch.float32).detach().expand_as(parameter).flatten()
+            torch.as_tensor(value, dtype=torch.float32).to(parameter.device).detach().expand_as(parameter).flatten()
             for value, parameter in zip(values, self.parameters, strict=True)
         ]
         return torch.cat(parts) if parts else torch.zeros(0)
@@ -66,7 +66,7 @@ class LearnedVector:
     def take_gradient(self) -> None:
         """Move the parameters' gradients, by the chain rule, to ``values.grad`` and clear them."""
         parts = [
-            torch.zeros(n) if p.grad is None else p.grad.flatten()
+            p.new_zeros(n) if p.grad is None else p.grad.flatten()
             for p, n in zip(self.parameters, self.sizes, strict=True)
         ]
         self.values.grad = torch.cat(parts) * self.slope

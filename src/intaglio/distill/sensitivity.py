@@ -37,7 +37,7 @@ def spreads(teacher: nn.Module, patches: Float[Tensor, "n c h w"], taps: Sequenc
 
     Features of a network that computes in [0, 1] are multiplied by 255, as if they were homogeneous in the input.
     """
-    total = torch.zeros(len(taps), dtype=torch.float64)
+    total = torch.zeros(len(taps), dtype=torch.float64, device=patches.device)
     with tapped(teacher, taps) as features:
         for index in range(len(patches)):
             teacher(patches[index : index + 1])

@@ -43,7 +43,7 @@ class Checkpoint:
         Raises: ResumeError for a damaged file or another run's (remedy: another run folder, or delete the file).
         """
         try:
-            content = torch.load(path, weights_only=True)
+            content = torch.load(path, weights_only=True, map_location="cpu")
             checkpoint = cls(**{**content, "losses": tuple(content["losses"])})
         except Exception as error:  # a damaged file can fail anywhere inside the unpickler
             raise ResumeError(
@@ -62,5 +62,5 @@ def fingerprint(settings: Mapping[str, object], patches: Float[Tensor, "n c h w"
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for tensor in (patches, start):
         digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().contiguous().numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress
@@ -31,6 +32,10 @@ class Job:
     progress: Progress
     checkpoint: Path | None
     metrics: dict[str, float]
+
+    def patches(self, count: int, size: int, seed: int) -> Float[Tensor, "count 3 size size"]:
+        """Crops of the calibration pictures (see `CalibrationSet.patches`), where the model is."""
+        return self.calibration.patches(count, size, seed).to(self.model.device)
 
 
 @runtime_checkable

@@ -52,7 +52,7 @@ class PixelAwareCalibration:
     def __call__(self, job: Job) -> None:
         """Learn the bounds in place."""
         of = self.settings
-        patch = job.calibration.patches(1, self.patch_size, job.seed)
+        patch = job.patches(1, self.patch_size, job.seed)
         sizes = visit_sites(job.model, patch, lambda site, x: x.numel() * (1 if site.is_weight else of.batch))
         phases = (
             cosine(*of.act_rates, begin=0, steps=of.iterations),

@@ -63,7 +63,7 @@ class DistillWeights:
 
     def __call__(self, job: Job) -> None:
         """Learn in place; the teacher's weights are its own."""
-        example = job.calibration.patches(1, self.patch_size, job.seed)
+        example = job.patches(1, self.patch_size, job.seed)
         weights = weights_in_steps(job.model)
         vectors = [
             (bounds_in_steps(job.model), self.bound_rate),

@@ -80,12 +80,13 @@ class EqualiseNorms:
     def __call__(self, job: Job) -> None:
         """Edit LayerNorms and the layers behind them; adds the metric ``norms``."""
         search = TwoSidedMse(self.candidates)
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.patches(self.patches, self.patch_size, job.seed)
         found = norm_inputs(job, patches)
         for one in found:
-            bounds = [search(channel.numpy(), one.site.bits) for channel in one.rows.float().T.contiguous()]
+            bounds = [search(channel.numpy(), one.site.bits) for channel in one.rows.cpu().float().T.contiguous()]
             lower, upper = (
-                torch.tensor([getattr(pair, end) for pair in bounds]).double() for end in ("lower", "upper")
+                torch.tensor([getattr(pair, end) for pair in bounds]).to(one.rows.device).double()
+                for end in ("lower", "upper")
             )
             step = (upper - lower) / ((1 << one.site.bits) - 1)
             # A channel that hardly varies would be blown up by its share of the mean.
@@ -105,14 +106,14 @@ class AddNoise:
 
     def __call__(self, job: Job) -> None:
         """Edit LayerNorms and the layers behind them; adds the metric ``noisy``, how many took any noise."""
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.patches(self.patches, self.patch_size, job.seed)
         generator = torch.Generator().manual_seed(job.seed + NOISE_SEED)
         affine, noisy = job.model.affine(), 0
         for one in norm_inputs(job, patches):
             site, rows = one.site, one.rows
-            draw = 2.0 * torch.rand(rows.shape[1], generator=generator) - 1.0
+            draw = (2.0 * torch.rand(rows.shape[1], generator=generator) - 1.0).to(rows.device)
             grid = affine[site.name].grids()[0]
-            lower, upper = torch.tensor(grid.lower), torch.tensor(grid.upper)
+            lower, upper = (torch.tensor(end).to(rows.device) for end in (grid.lower, grid.upper))
             noises = [fraction * grid.step * draw for fraction in FRACTIONS]
             errors = [
                 float((fake_quantize(rows + noise, lower, upper, site.bits) - noise - rows).square().sum())

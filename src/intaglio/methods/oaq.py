@@ -68,7 +68,7 @@ class CyclicTuning:
         """Learn all three groups in place."""
         of = self.settings
         taps = tuple(dict.fromkeys(site.path for site in job.model.sites.values() if site.is_weight))
-        patches = job.calibration.patches(self.pictures, self.patch_size, job.seed)
+        patches = job.patches(self.pictures, self.patch_size, job.seed)
         taps = orderly(job.teacher, patches[:2], taps)
         weights = sensitivities(spreads(job.teacher, patches, taps), of.temperature, of.normalise)
         job.metrics["sensitivity_max"] = float(weights.max())

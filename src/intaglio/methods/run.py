@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +35,22 @@ def quantize(
     seed: int = 0,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    device: torch.device | None = None,
 ) -> Quantized:
     """Wrap a float network and let a method choose every quantizer. The network itself is left as it is.
 
     Deterministic: same machine, seed, network and pictures give the same bounds, interrupted or not (with
-    `checkpoint`).
+    `checkpoint`). Everything is computed on `device` (None: where the network is); the model comes back to where the
+    network is.
 
     Raises: CalibrationError if a site ends without a quantizer or statistics are not finite.
     """
     began = time.perf_counter()
     model = wrap(network, spec)
+    home = model.device
     teacher = network.eval()
+    if device is not None and device != home:
+        teacher, model = copy.deepcopy(teacher).to(device), model.to(device)
     metrics: dict[str, float] = {}
     job = Job(model, teacher, calibration, seed, progress or Silent(), checkpoint, metrics)
     with torch.random.fork_rng():
@@ -52,4 +58,4 @@ def quantize(
         for step in method.steps():
             step(job)
     model.require_calibrated()
-    return Quantized(model, time.perf_counter() - began, metrics)
+    return Quantized(model.to(home), time.perf_counter() - began, metrics)

@@ -48,7 +48,7 @@ class TwinGrids:
 
     def __call__(self, job: Job) -> None:
         """Put a quantizer at every site."""
-        patches = job.calibration.patches(self.others.patches, self.others.patch_size, job.seed)
+        patches = job.patches(self.others.patches, self.others.patch_size, job.seed)
         seen = histograms(job.model, patches, lambda site: site.shape is Shape.ONE_SIDED)
         for step in self.others.steps():
             step(job)

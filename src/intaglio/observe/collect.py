@@ -80,7 +80,7 @@ def fit_bounds(
     def visit(site: SiteInfo, tensor: Tensor) -> Bounds | list[Bounds]:
         try:
             if is_per_channel(model, site):
-                return [fit(site, row.detach().numpy()) for row in tensor.float().flatten(1)]
+                return [fit(site, row.detach().cpu().numpy()) for row in tensor.float().flatten(1)]
             key = (tensor.shape, site.bits, site.shape)
             if last and last[0][0] is tensor and last[0][1] == key:
                 return last[0][2]
@@ -130,7 +130,7 @@ def histograms(
 
 def fit_weight(model: QuantModel, site: SiteInfo, search: Search) -> Bounds | list[Bounds]:
     """Bounds of one weight as it is now: one pair, or one for each output channel where the model asks for that."""
-    rows = model.weight(site).detach().float().flatten(1)
+    rows = model.weight(site).detach().cpu().float().flatten(1)
     if is_per_channel(model, site):
         return [search(row.numpy(), site.bits) for row in rows]
     return search(rows.contiguous().numpy().ravel(), site.bits)

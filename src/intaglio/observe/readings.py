@@ -66,7 +66,7 @@ def _alone(model: QuantModel, site: SiteInfo, grids: tuple[Grid, ...], patch: Te
 
 def _histogram(grids: tuple[Grid, ...], tensor: Tensor) -> tuple[np.ndarray, float, float, float]:
     """Counts, their ends, and the share of values outside the bounds (of each channel where there are several)."""
-    values = tensor.detach().float()
+    values = tensor.detach().cpu().float()
     low, high = float(values.min()), float(values.max())
     if high <= low:
         low, high = low - 0.5, high + 0.5

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -52,6 +53,11 @@ class QuantModel(nn.Module):
         out: Tensor = self.network(x)
         return out
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network's parameters are, all of them."""
+        return device_in(self.network)
+
     def layer(self, site: SiteInfo) -> QuantLayer:
         """The layer that a site belongs to."""
         layer = self.network.get_submodule(site.path)
@@ -74,8 +80,9 @@ class QuantModel(nn.Module):
         return self.layer(self.sites[name]).site(self.sites[name].role)
 
     def set_quantizer(self, name: SiteName, quantizer: Quantizer) -> None:
-        """Put a quantizer at a site, for all its readers."""
+        """Put a quantizer at a site, for all its readers, where the model is."""
         site = self.sites[name]
+        quantizer = quantizer.to(self.device)
         for role in site.readers:
             self.layer(site).set_site(role, quantizer)
 
@@ -113,6 +120,11 @@ class QuantModel(nn.Module):
             raise CalibrationError(
                 f"{len(unset)} of {len(self.sites)} sites have no bounds, first {unset[0]!r}; run a method first."
             )
+
+
+def device_in(network: nn.Module) -> torch.device:
+    """Where a network's parameters are, all of them."""
+    return next((one.device for one in network.parameters()), torch.device("cpu"))
 
 
 def wrap(network: nn.Module, spec: QuantSpec) -> QuantModel:

@@ -45,12 +45,12 @@ def _candidates(network: nn.Module, example: Tensor) -> dict[str, tuple[str, ...
     handles = []
 
     def remember(path: str, output: Tensor) -> None:
-        rows.setdefault(path, set()).update(row.tobytes() for row in output.float().flatten(0, -2).numpy())
+        rows.setdefault(path, set()).update(row.tobytes() for row in output.cpu().float().flatten(0, -2).numpy())
 
     def compare(path: str, x: Tensor) -> None:
         some = x.float().flatten(0, -2)
         some = some[:: max(1, len(some) // ROWS)]
-        keys = {row.tobytes() for row in some.contiguous().numpy()}
+        keys = {row.tobytes() for row in some.cpu().contiguous().numpy()}
         for norm, known in rows.items():
             if keys <= known:
                 readers.setdefault(norm, []).append(path)
@@ -74,8 +74,8 @@ def _undone(network: nn.Module, example: Tensor, candidates: Mapping[str, Sequen
     generator = torch.Generator().manual_seed(0)
     for norm, read in candidates.items():
         channels = _channels(moved.get_submodule(norm))
-        shift = torch.randn(channels, generator=generator).double()
-        scale = torch.rand(channels, generator=generator).double() + 0.5
+        shift = torch.randn(channels, generator=generator).double().to(example.device)
+        scale = torch.rand(channels, generator=generator).double().to(example.device) + 0.5
         shift_and_scale(moved.get_submodule(norm), [moved.get_submodule(path) for path in read], shift, scale)
     before, after = network(example), moved(example)
     return bool((after - before).abs().max() <= TOLERANCE * before.abs().max())

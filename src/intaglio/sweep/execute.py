@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from intaglio._system import peak_memory
+from intaglio.app.devices import CPU, device_of
 from intaglio.app.quantizing import Recipe, left_float, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.errors import CheckpointError, EngineError
@@ -42,7 +45,13 @@ class Subject:
 
 
 def run_cell(
-    cell: Cell, datasets: tuple[str, ...], data: Path, folder: Path, threads: int, progress: Progress
+    cell: Cell,
+    datasets: tuple[str, ...],
+    data: Path,
+    folder: Path,
+    threads: int,
+    progress: Progress,
+    device: str = "cpu",
 ) -> list[Record]:
     """Quantize as the cell says and measure on `datasets`; one record each.
 
@@ -53,7 +62,7 @@ def run_cell(
     Raises: IntaglioError of any room, with its remedy; CheckpointError or CalibrationError if inputs changed since
     planning.
     """
-    subject = _subject(cell, folder, threads, progress)
+    subject = _subject(cell, folder, threads, progress, device_of(device))
     records = []
     for name in datasets:
         evaluation = evaluate(subject.upscaler, load_dataset(data, name, cell.weights.scale), progress=progress)
@@ -61,29 +70,36 @@ def run_cell(
     return records
 
 
-def _subject(cell: Cell, folder: Path, threads: int, progress: Progress) -> Subject:
+def _subject(cell: Cell, folder: Path, threads: int, progress: Progress, device: torch.device) -> Subject:
     if cell.method == BICUBIC:
         return Subject(BicubicUpscaler(cell.weights.scale), "numpy")
     if file_sha256(cell.weights.path) != cell.weights.sha256:
         raise CheckpointError(f"{cell.weights.path} changed since the sweep was planned; start it again.")
     network = load(cell.weights.path)
     if not cell.quantizes:
-        return Subject(TorchUpscaler(network, network.scale), "torch float32")
-    return _quantized(cell, network, folder, threads, progress)
+        return Subject(TorchUpscaler(network, network.scale, str(device)), f"torch float32{_on(device)}")
+    return _quantized(cell, network, folder, threads, progress, device)
 
 
-def _quantized(cell: Cell, network: SRNetwork, folder: Path, threads: int, progress: Progress) -> Subject:
+def _on(device: torch.device) -> str:
+    return "" if device == CPU else f" on {device}"
+
+
+def _quantized(
+    cell: Cell, network: SRNetwork, folder: Path, threads: int, progress: Progress, device: torch.device
+) -> Subject:
     recipe, pictures = recipe_of(cell), cell.pictures
     assert pictures is not None, "a cell that quantizes has calibration pictures"
     calibration = open_pictures(pictures)
     state = folder / STATE
     resumed, started = state.exists(), time.process_time()
     # One check for each cell would cost more than it tells: the methods' tests hold programs against simulators.
-    made = quantize(network, recipe, calibration, checked=False, progress=progress, checkpoint=state)
+    made = quantize(network, recipe, calibration, checked=False, progress=progress, checkpoint=state, device=device)
     # Of a resumed run the time is that of its last part only: no basis for estimates, and nothing to publish.
     # Workers share the machine, so that only the time on processors can be compared between cells.
     spent = {"quantize_seconds": made.seconds, "quantize_cpu_seconds": time.process_time() - started}
     metrics = {**made.metrics, **left_float(made.model), **({"resumed": True} if resumed else spent)}
+    metrics |= {} if device == CPU else {"device": str(device)}
     if made.program is None:
         return _simulated(made.model, network.scale, recipe, None, metrics | {"simulated_because": made.obstacle})
     packed = folder / "model.intaglio"

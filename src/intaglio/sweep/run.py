@@ -47,12 +47,15 @@ def unfinished(cells: Sequence[Cell], keys: frozenset[str]) -> tuple[Work, ...]:
     return tuple(item for item in work if item.datasets)
 
 
-def run_sweep(plan: Plan, store: Store, limits: Limits, watch: Watch = lambda event: None) -> Outcome:
+def run_sweep(
+    plan: Plan, store: Store, limits: Limits, watch: Watch = lambda event: None, device: str = "cpu"
+) -> Outcome:
     """Run what a plan still lacks and append its records to the store.
 
     Killed at any moment and started again, it ends with the records of an unbroken run: those of finished cells
     stand, a cell under distillation goes on from its state, and no cell is measured twice. A failing cell is written
-    to the run folder and does not stop the others; the next run tries it again.
+    to the run folder and does not stop the others; the next run tries it again. Torch computes on `device`, which is no
+    part of a cell's identity.
 
     Raises: ResumeError if another process runs a sweep on the same records; OutputError if they cannot be written.
     """
@@ -66,7 +69,7 @@ def run_sweep(plan: Plan, store: Store, limits: Limits, watch: Watch = lambda ev
                 watch(Event(cell, State.SKIPPED))
         estimates = Estimates.from_records(records, plan.folders.data)
         tasks = [
-            Task(item.cell, item.datasets, plan.folders.data, store.cell_folder(item.cell), limits.threads)
+            Task(item.cell, item.datasets, plan.folders.data, store.cell_folder(item.cell), limits.threads, device)
             for item in work
         ]
         memories = [estimates.cell(item.cell, item.datasets, limits.threads).memory for item in work]

@@ -28,13 +28,14 @@ REPORT_EVERY = 0.2
 
 @dataclass(frozen=True)
 class Task:
-    """A cell and what its process needs: the test sets still to do, folders, threads."""
+    """A cell and what its process needs: the test sets still to do, folders, threads, where torch computes."""
 
     cell: Cell
     datasets: tuple[str, ...]
     data: Path
     folder: Path
     threads: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _outcome(task: Task, progress: PipeProgress) -> Message:
         from intaglio.sweep.execute import run_cell
 
         torch.set_num_threads(task.threads)
-        records = run_cell(task.cell, task.datasets, task.data, task.folder, task.threads, progress)
+        records = run_cell(task.cell, task.datasets, task.data, task.folder, task.threads, progress, task.device)
         return Finished(tuple(records))
     except IntaglioError as error:
         return Failed(f"{type(error).__name__}: {error}")

@@ -48,7 +48,7 @@ class OnBalancedNorms:
         network, teacher = job.model.network, job.teacher
         if callable(getattr(network, "norm_readers", None)):
             teacher = copy.deepcopy(teacher)
-            found = norm_inputs(job, job.calibration.patches(self.patches, self.patch_size, job.seed))
+            found = norm_inputs(job, job.patches(self.patches, self.patch_size, job.seed))
             for one in found:
                 weights = [_weight(teacher, path) for path in one.readers]
                 shift, scale = balance(one.rows, torch.cat(weights), self.share)

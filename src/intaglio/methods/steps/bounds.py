@@ -34,7 +34,7 @@ class FitBounds:
 
     def __call__(self, job: Job) -> None:
         """Put an affine quantizer at every site."""
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.patches(self.patches, self.patch_size, job.seed)
         sites = job.model.sites
         weights = [site for site in sites.values() if site.is_weight]
         with job.progress.stage("bounds", len(batches(patches)) + len(sites)) as advance:
@@ -72,7 +72,7 @@ class FitRunningBounds:
 
     def __call__(self, job: Job) -> None:
         """Put an affine quantizer at every site."""
-        patches = job.calibration.patches(self.batches * self.batch, self.patch_size, job.seed)
+        patches = job.patches(self.batches * self.batch, self.patch_size, job.seed)
         sums: dict[SiteName, Tensor] = {}
         with job.progress.stage("bounds", self.batches) as advance:
             for part in torch.split(patches, self.batch):

@@ -134,7 +134,7 @@ class ConditionWeights:
 
     def __call__(self, job: Job) -> None:
         """Edit all weights; must come before bounds are fitted."""
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.patches(self.patches, self.patch_size, job.seed)
         moments = input_moments(job.model, torch.split(patches, 1))
         with job.progress.stage("conditioning", len(moments)) as advance:
             report = condition_weights(job.model, moments, self.conditioner, on_site=lambda: advance(""))

@@ -54,7 +54,7 @@ class CorrectWeights:
 
     def __call__(self, job: Job) -> None:
         """Edit weights and biases, replace weight quantizers."""
-        patches = job.calibration.patches(self.patches, self.patch_size, job.seed)
+        patches = job.patches(self.patches, self.patch_size, job.seed)
         weights = [site for site in job.model.sites.values() if site.is_weight]
         with job.progress.stage("correction", len(weights)) as advance:
             corrector = _Corrector(

@@ -80,7 +80,7 @@ class Ridge:
         """The corrected weight, shape of `weight`."""
         if moments.noise <= 0.0:
             return weight
-        identity = torch.eye(weight.shape[1], dtype=weight.dtype)
+        identity = torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
         noisy = moments.covariance + moments.noise * identity
         # C (C + s I)^-1 = I - s (C + s I)^-1
         shrunk: Tensor = weight - moments.noise * _solve_right(weight, noisy)
@@ -107,7 +107,9 @@ class LeastSquares:
         eps = self.damping * float(moments.covariance_quantized.diagonal().mean())
         if eps <= 0.0:
             return weight
-        damped = moments.covariance_quantized + eps * torch.eye(weight.shape[1], dtype=weight.dtype)
+        damped = moments.covariance_quantized + eps * torch.eye(
+            weight.shape[1], dtype=weight.dtype, device=weight.device
+        )
         missing = weight @ (moments.cross - moments.covariance_quantized)
         corrected: Tensor = weight + _solve_right(missing, damped)
         return corrected

@@ -24,7 +24,7 @@ class Distill:
     def __call__(self, job: Job) -> None:
         """Learn the bounds; the run's seed replaces the configuration's."""
         config = replace(self.config, seed=job.seed)
-        patches = job.calibration.patches(self.pool, self.patch_size, job.seed + POOL_SEED)
+        patches = job.patches(self.pool, self.patch_size, job.seed + POOL_SEED)
         with job.progress.stage("distillation", config.iterations) as advance:
             losses = distill(
                 job.model,

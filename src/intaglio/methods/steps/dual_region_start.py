@@ -57,7 +57,7 @@ class StartDualRegions:
 
     def __call__(self, job: Job) -> None:
         """Set all quantizers."""
-        patches = job.calibration.patches(self.pictures, self.patch_size, job.seed)
+        patches = job.patches(self.pictures, self.patch_size, job.seed)
         averages: dict[SiteName, Tensor] = {}
         batches = torch.split(patches, self.batch)
         with job.progress.stage("bounds", len(batches)) as advance:

@@ -35,7 +35,7 @@ class KeepIfCloser:
 
     def __call__(self, job: Job) -> None:
         """Edit the job's model, or leave it as it was."""
-        crops = job.calibration.patches(self.patches, self.patch_size, job.seed + JUDGING_SEED)
+        crops = job.patches(self.patches, self.patch_size, job.seed + JUDGING_SEED)
         teacher = Teacher(job.teacher, crops, ())
         before = output_error(job.model, teacher)
         tried = copy.deepcopy(job.model)

@@ -33,7 +33,7 @@ def learn_on_pool(
     ``iterations``.
     """
     loop = replace(loop, seed=job.seed)
-    patches = job.calibration.patches(pool, patch_size, job.seed + POOL_SEED)
+    patches = job.patches(pool, patch_size, job.seed + POOL_SEED)
     with job.progress.stage("distillation", loop.iterations) as advance:
         losses = learn(
             job.model,
