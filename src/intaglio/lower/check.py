@@ -195,6 +195,7 @@ def _product(op: Op, codes: Mapping[SiteName, Codes]) -> Tensor:
     if op.kind == "linear":
         return activation("input") @ weight.T
     # Codes are small, so double precision holds every partial sum exactly, and only doubles have a convolution here.
+    # The sums are integers: rounded, they do not depend on whether the algorithm that is picked multiplies fractions.
     strides, dilations = op.integers("stride"), op.integers("dilation")
     x = activation("input").double()
-    return nn.functional.conv2d(x, weight.double(), None, strides, 0, dilations, op.integer("groups")).long()
+    return nn.functional.conv2d(x, weight.double(), None, strides, 0, dilations, op.integer("groups")).round().long()
