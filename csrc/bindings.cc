@@ -33,7 +33,7 @@ using Floats = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
 using GridTuple = std::tuple<float, float, int, std::vector<std::pair<int, int>>>;  // lower, step, bits, (stride, steps) of each piece
 using PictureArray = nb::ndarray<const uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Indices = nb::ndarray<const int32_t, nb::c_contig, nb::device::cpu>;
-using TermTuple = std::tuple<int64_t, int64_t, int, int>;  // numerator, denominator, power of the height, power of the width
+using TermTuple = std::tuple<int64_t, int64_t, int, int, int64_t, int64_t>;  // as Term
 
 template <class Array>
 std::vector<int64_t> shape_of(const Array& array) {
@@ -62,7 +62,7 @@ struct Builder {
       std::vector<Extent> list;
       for (const auto& terms : extents) {
         Extent extent;
-        for (const auto& [num, den, a, b] : terms) extent.terms.push_back({num, den, a, b});
+        for (const auto& [num, den, a, b, p, q] : terms) extent.terms.push_back({num, den, a, b, p, q});
         list.push_back(std::move(extent));
       }
       spec.attrs[role] = std::move(list);

@@ -234,7 +234,8 @@ void distort(Random& random, Attr& attr) {
   if (auto* list = std::get_if<Reals>(&attr); list && !list->empty()) { (*list)[0] = static_cast<double>(odd(random)); return; }
   if (auto* list = std::get_if<Shape>(&attr); list && !list->empty()) {
     Extent& extent = (*list)[static_cast<size_t>(pick(random, 0, static_cast<int64_t>(list->size()) - 1))];
-    switch (pick(random, 0, 4)) {
+    switch (pick(random, 0, 5)) {
+      case 5: if (!extent.terms.empty()) extent.terms[0].p = odd(random); return;
       case 0: extent = fixed(odd(random)); return;
       case 1: extent = area(pick(random, 1, 9)); return;
       case 2: if (!extent.terms.empty()) extent.terms[0].num = odd(random); return;

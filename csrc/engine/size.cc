@@ -14,6 +14,8 @@ namespace {
               "; give a picture of another size");
 }
 
+int64_t rounded_up(int64_t length, int64_t multiple) { return (length + multiple - 1) / multiple * multiple; }
+
 }  // namespace
 
 Extent Extent::times(int64_t factor) const {
@@ -33,6 +35,7 @@ bool Extent::is_sound() const {
     const int64_t most = constant ? limits::max_length : limits::max_coefficient;
     if (term.num < -most || term.num > most || term.den < 1 || term.den > limits::max_coefficient) return false;
     if (term.a < 0 || term.a > limits::max_degree || term.b < 0 || term.b > limits::max_degree) return false;
+    if (term.p < 1 || term.p > limits::max_multiple || term.q < 1 || term.q > limits::max_multiple) return false;
   }
   return true;
 }
@@ -42,8 +45,9 @@ int64_t Extent::evaluate(int64_t h, int64_t w) const {
   for (const Term& term : terms) {
     int64_t product = term.num;
     bool fits = true;
-    for (int i = 0; i < term.a; ++i) fits = fits && !__builtin_mul_overflow(product, h, &product);
-    for (int i = 0; i < term.b; ++i) fits = fits && !__builtin_mul_overflow(product, w, &product);
+    const int64_t high = rounded_up(h, term.p), wide = rounded_up(w, term.q);
+    for (int i = 0; i < term.a; ++i) fits = fits && !__builtin_mul_overflow(product, high, &product);
+    for (int i = 0; i < term.b; ++i) fits = fits && !__builtin_mul_overflow(product, wide, &product);
     if (!fits || product == INT64_MIN || product % term.den != 0) refuse(h, w);
     if (__builtin_add_overflow(total, product / term.den, &total)) refuse(h, w);
   }

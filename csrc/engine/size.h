@@ -1,4 +1,4 @@
-// Lengths of axes that depend on the picture: sums of num / den * h^a * w^b, h and w the sides of the padded picture.
+// Lengths of axes that depend on the picture: sums of num / den * h^a * w^b, h and w the sides of the padded picture, rounded up to multiples of p and q.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@ namespace intaglio {
 struct Term {
   int64_t num = 0, den = 1;
   int a = 0, b = 0;
+  int64_t p = 1, q = 1;
   bool operator==(const Term&) const = default;
 };
 

@@ -253,8 +253,7 @@ class PadOp final : public PlacesOp {
     if (widths_.size() != static_cast<size_t>(2 * out.rank)) refuse_shapes("pad", "as many axes as it has pairs of widths");
     for (int axis = 0; axis < out.rank; ++axis) {
       const int64_t before = width(2 * axis, operands.padded_h, operands.padded_w), after = width(2 * axis + 1, operands.padded_h, operands.padded_w);
-      const int64_t most = mode_ == Mode::reflect ? out[axis] - 1 : out[axis];
-      if (mode_ != Mode::zero && mode_ != Mode::edge && std::max(before, after) > most) refuse_shapes("pad", "axes longer than their borders");
+      if (mode_ == Mode::circular && std::max(before, after) > out[axis]) refuse_shapes("pad", "axes as long as their borders");
       out[axis] += before + after;
     }
     return out;
@@ -268,8 +267,8 @@ class PadOp final : public PlacesOp {
       case Mode::zero: return -1;
       case Mode::edge: return from < 0 ? 0 : n - 1;
       case Mode::circular: return from < 0 ? from + n : from - n;
-      case Mode::mirror: return from < 0 ? -1 - from : 2 * n - 1 - from;
-      case Mode::reflect: return from < 0 ? -from : 2 * (n - 1) - from;
+      case Mode::mirror: return mirrored(from, 2 * n, 2 * n - 1);
+      case Mode::reflect: return mirrored(from, std::max<int64_t>(1, 2 * n - 2), 2 * n - 2);
     }
     return -1;
   }
@@ -277,6 +276,11 @@ class PadOp final : public PlacesOp {
 
  private:
   enum class Mode { zero, reflect, mirror, edge, circular };
+  // The mirrors on both sides make a wave of this period; it comes back to the first place `last` places after it.
+  static int64_t mirrored(int64_t from, int64_t period, int64_t last) {
+    const int64_t within = (from % period + period) % period;
+    return std::min(within, std::max<int64_t>(last - within, 0));
+  }
   int64_t width(int index, int64_t h, int64_t w) const { return widths_[static_cast<size_t>(index)].evaluate(h, w); }
 
   std::vector<Extent> widths_;

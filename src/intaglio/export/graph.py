@@ -96,12 +96,18 @@ class Graph:
             return self.whole(*(one for one in extents if isinstance(one, int)))
         return self.node("Concat", [self.extent(one) for one in extents], axis=0)
 
-    def _term(self, num: int, den: int, height: int, width: int) -> str:
+    def _term(self, num: int, den: int, height: int, width: int, down: int, across: int) -> str:
         value = self.whole(num)
-        for side, power in zip(self._sides, (height, width), strict=True):
+        for side, power, multiple in zip(self._sides, (height, width), (down, across), strict=True):
             for _ in range(power):
-                value = self.node("Mul", [value, side])
+                value = self.node("Mul", [value, self._rounded_up(side, multiple)])
         return value if den == 1 else self.node("Div", [value, self.whole(den)])
+
+    def _rounded_up(self, side: str, multiple: int) -> str:
+        if multiple == 1:
+            return side
+        steps = self.node("Div", [self.node("Add", [side, self.whole(multiple - 1)]), self.whole(multiple)])
+        return self.node("Mul", [steps, self.whole(multiple)])
 
     def _sum(self, values: Sequence[str]) -> str:
         total = values[0]

@@ -12,13 +12,14 @@ from intaglio.packed.format import VERSION
 from intaglio.packed.layout import CODES
 from intaglio.packed.names import MAX_NAME
 from intaglio.packed.ops import OPS
-from intaglio.packed.size import MAX_COEFFICIENT, MAX_DEGREE, MAX_TERMS
+from intaglio.packed.size import MAX_COEFFICIENT, MAX_DEGREE, MAX_MULTIPLE, MAX_TERMS
 from intaglio.packed.validate import MAX_OPS, MAX_SCALE
 from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Coverage
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": MAX_NAME}
 _INDEX = {"type": "integer", "minimum": 0}
 _POWER = {"type": "integer", "minimum": 0, "maximum": MAX_DEGREE}
+_MULTIPLE = {"type": "integer", "minimum": 1, "maximum": MAX_MULTIPLE}
 _TERM = {
     "type": "array",
     "prefixItems": [
@@ -26,9 +27,11 @@ _TERM = {
         {"type": "integer", "minimum": 1, "maximum": MAX_COEFFICIENT},
         _POWER,
         _POWER,
+        _MULTIPLE,
+        _MULTIPLE,
     ],
     "minItems": 4,
-    "maxItems": 4,
+    "maxItems": 6,
 }
 _SIZE = {"type": "array", "items": _TERM, "minItems": 1, "maxItems": MAX_TERMS}
 

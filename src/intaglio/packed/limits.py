@@ -36,6 +36,7 @@ LIMITS = {
     "max_terms": size.MAX_TERMS,
     "max_degree": size.MAX_DEGREE,
     "max_coefficient": size.MAX_COEFFICIENT,
+    "max_multiple": size.MAX_MULTIPLE,
     "max_length": size.MAX_LENGTH,
     "max_ops": validate.MAX_OPS,
     "max_scale": validate.MAX_SCALE,

@@ -1,4 +1,4 @@
-"""Lengths of axes that depend on the picture: polynomials in its padded height and width, evaluated exactly."""
+"""Lengths of axes that depend on the picture: polynomials in its padded height and width, and in these rounded up."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from typing import Any
 
 from intaglio.packed.errors import AttributeRangeError, ShapeError
 
-Term = tuple[int, int, int, int]
-"""Numerator, denominator, power of the height, power of the width."""
+Term = tuple[int, int, int, int, int, int]
+"""Numerator, denominator, power of the height, power of the width, and the numbers to whose multiples height and width
+are rounded up first (1 where they are not)."""
 
 MAX_TERMS = 8
 MAX_DEGREE = 3
 MAX_COEFFICIENT = 1 << 31
 MAX_LENGTH = 1 << 40
+MAX_MULTIPLE = 256
 _WORD = 1 << 63
 
 
 @dataclass(frozen=True)
 class Size:
-    """``sum num / den * h**a * w**b`` with the padded picture's height h and width w, never a mere constant.
+    """``sum num / den * up(h, p)**a * up(w, q)**b``, never a mere constant.
 
-    The terms are in lowest terms, without zeros, and ascend in (a, b), so that equal sizes are equal values. Constants
-    are plain integers: an extent is ``Size | int``.
-    Raises: AttributeRangeError if the terms are not so (remedy: build sizes with `polynomial`, `H` and `W`).
+    h and w are the padded picture's height and width, ``up(n, p)`` is n rounded up to a multiple of p. The terms are
+    in lowest terms, without zeros, and ascend in (a, b, p, q), so that equal sizes are equal values; p is 1 where a
+    is 0, q where b is. Constants are plain integers: an extent is ``Size | int``.
+    Raises: AttributeRangeError if the terms are not so (remedy: build sizes with `polynomial`, `H`, `W`, `whole`).
 
     >>> (H * W / 64).terms, evaluate(H * W / 64, height=16, width=24)
-    (((1, 64, 1, 1),), 6)
+    (((1, 64, 1, 1, 1, 1),), 6)
     """
 
     terms: tuple[Term, ...]
@@ -40,12 +43,13 @@ class Size:
         if not (
             0 < len(self.terms) <= MAX_TERMS
             and all(a < b for a, b in pairwise(degrees))
-            and degrees != [(0, 0)]
+            and degrees != [(0, 0, 1, 1)]
             and all(_sound(*term) for term in self.terms)
         ):
             raise AttributeRangeError(
-                f"{str(self.terms)[:200]} is no size: 1 to {MAX_TERMS} terms (num, den, a, b), lowest, ascending, "
-                f"powers up to {MAX_DEGREE}, numbers up to {MAX_COEFFICIENT}, no constant alone; lower it again."
+                f"{str(self.terms)[:200]} is no size: 1 to {MAX_TERMS} terms (num, den, a, b, p, q), lowest, "
+                f"ascending, powers up to {MAX_DEGREE}, multiples up to {MAX_MULTIPLE}, numbers up to "
+                f"{MAX_COEFFICIENT}, no constant alone; lower it again."
             )
 
     def __add__(self, other: Extent) -> Extent:
@@ -55,10 +59,10 @@ class Size:
         return self + -1 * other
 
     def __mul__(self, other: Extent) -> Extent:
-        return polynomial((n * m, d * e, a + x, b + y) for n, d, a, b in self.terms for m, e, x, y in terms_of(other))
+        return polynomial(_product(one, two) for one in self.terms for two in terms_of(other))
 
     def __truediv__(self, divisor: int) -> Extent:
-        return polynomial((n, d * divisor, a, b) for n, d, a, b in self.terms)
+        return polynomial((num, den * divisor, *rest) for num, den, *rest in self.terms)  # type: ignore[misc]
 
     __radd__ = __add__
     __rmul__ = __mul__
@@ -71,18 +75,31 @@ Extent = Size | int
 """A length: a number, or one that depends on the picture."""
 
 
-def _sound(num: int, den: int, a: int, b: int) -> bool:
-    numbers = num != 0 and abs(num) <= MAX_COEFFICIENT and 1 <= den <= MAX_COEFFICIENT
-    return numbers and gcd(num, den) == 1 and 0 <= a <= MAX_DEGREE and 0 <= b <= MAX_DEGREE
+def _sound(num: int, den: int, a: int, b: int, p: int, q: int) -> bool:
+    numbers = num != 0 and abs(num) <= MAX_COEFFICIENT and 1 <= den <= MAX_COEFFICIENT and gcd(num, den) == 1
+    powers = 0 <= a <= MAX_DEGREE and 0 <= b <= MAX_DEGREE
+    return numbers and powers and all(1 <= p <= (MAX_MULTIPLE if power else 1) for p, power in ((p, a), (q, b)))
+
+
+def _product(one: Term, two: Term) -> Term:
+    """Raises: AttributeRangeError for a side times the same side rounded to another multiple, which no term holds."""
+    num, den = one[0] * two[0], one[1] * two[1]
+    multiples = []
+    for power, multiple in ((2, 4), (3, 5)):
+        found = {term[multiple] for term in (one, two) if term[power]}
+        if len(found) > 1:
+            raise AttributeRangeError(f"a side times itself rounded up, {one} and {two}, is no size; lower it again.")
+        multiples.append(found.pop() if found else 1)
+    return num, den, one[2] + two[2], one[3] + two[3], multiples[0], multiples[1]
 
 
 def terms_of(extent: Extent) -> tuple[Term, ...]:
     """The terms of an extent; those of a constant too.
 
     >>> terms_of(3)
-    ((3, 1, 0, 0),)
+    ((3, 1, 0, 0, 1, 1),)
     """
-    return extent.terms if isinstance(extent, Size) else ((extent, 1, 0, 0),)
+    return extent.terms if isinstance(extent, Size) else ((extent, 1, 0, 0, 1, 1),)
 
 
 def polynomial(terms: Iterable[Term]) -> Extent:
@@ -90,24 +107,44 @@ def polynomial(terms: Iterable[Term]) -> Extent:
 
     Raises: AttributeRangeError if the sum is a fraction that does not depend on the picture, or no `Size`.
 
-    >>> polynomial([(1, 2, 1, 0), (1, 2, 1, 0)]) == H, polynomial([(6, 2, 0, 0)])
+    >>> polynomial([(1, 2, 1, 0, 1, 1), (1, 2, 1, 0, 1, 1)]) == H, polynomial([(6, 2, 0, 0, 1, 1)])
     (True, 3)
     """
-    sums: dict[tuple[int, int], Fraction] = {}
-    for num, den, a, b in terms:
-        sums[a, b] = sums.get((a, b), Fraction(0)) + Fraction(num, den)
-    kept = sorted((powers, value) for powers, value in sums.items() if value)
-    if all(powers == (0, 0) for powers, _ in kept):
+    sums: dict[tuple[int, int, int, int], Fraction] = {}
+    for num, den, *powers in terms:
+        a, b, p, q = powers
+        sums[a, b, p, q] = sums.get((a, b, p, q), Fraction(0)) + Fraction(num, den)
+    kept = sorted((key, value) for key, value in sums.items() if value)
+    if all(key == (0, 0, 1, 1) for key, _ in kept):
         constant = kept[0][1] if kept else Fraction(0)
         if constant.denominator != 1:
             raise AttributeRangeError(f"{constant} is no length; lower the network again.")
         return int(constant)
-    return Size(tuple((value.numerator, value.denominator, *powers) for powers, value in kept))
+    return Size(tuple((value.numerator, value.denominator, *key) for key, value in kept))
 
 
-H = Size(((1, 1, 1, 0),))
-W = Size(((1, 1, 0, 1),))
-AREA = Size(((1, 1, 1, 1),))
+H = Size(((1, 1, 1, 0, 1, 1),))
+W = Size(((1, 1, 0, 1, 1, 1),))
+AREA = Size(((1, 1, 1, 1, 1, 1),))
+
+
+def whole(side: Size, multiple: int) -> Size:
+    """A side, `H` or `W`, rounded up to a multiple.
+
+    >>> evaluate(whole(W, 8), height=5, width=9), describe(whole(H, 8) - H)
+    (16, '-h + up(h, 8)')
+    """
+    (num, den, a, b, _, _), *_ = side.terms
+    return Size(((num, den, a, b, multiple if a else 1, multiple if b else 1),))
+
+
+def rounded_up(length: int, multiple: int) -> int:
+    """The smallest multiple that is not below a length.
+
+    >>> rounded_up(9, 8), rounded_up(16, 8)
+    (16, 16)
+    """
+    return -(-length // multiple) * multiple
 
 
 def evaluate(extent: Extent, height: int, width: int) -> int:
@@ -119,8 +156,8 @@ def evaluate(extent: Extent, height: int, width: int) -> int:
     if not isinstance(extent, Size):
         return extent
     total = 0
-    for num, den, a, b in extent.terms:
-        product = num * height**a * width**b
+    for num, den, a, b, p, q in extent.terms:
+        product = num * rounded_up(height, p) ** a * rounded_up(width, q) ** b
         quotient, rest = divmod(product, den)
         if rest or abs(product) >= _WORD:
             raise ShapeError(
@@ -145,16 +182,19 @@ def describe(extent: Extent) -> str:
     if not isinstance(extent, Size):
         return str(extent)
     parts = []
-    for num, den, a, b in extent.terms:
-        powers = [f"{name}^{power}" if power > 1 else name for name, power in (("h", a), ("w", b)) if power]
+    for num, den, a, b, p, q in extent.terms:
+        sides = [(f"up({name}, {multiple})" if multiple > 1 else name) for name, multiple in (("h", p), ("w", q))]
+        powers = [f"{name}^{power}" if power > 1 else name for name, power in zip(sides, (a, b), strict=True) if power]
         factors = ([str(num)] if num != 1 or not powers else []) + powers
         parts.append("*".join(factors) + (f"/{den}" if den != 1 else ""))
-    return " + ".join(parts).replace("+ -", "- ")
+    return " + ".join(parts).replace("+ -", "- ").replace("-1*", "-")
 
 
 def encode_extent(extent: Extent) -> int | list[list[int]]:
-    """The extent in JSON: an integer, or the list of its terms."""
-    return [list(term) for term in extent.terms] if isinstance(extent, Size) else extent
+    """The extent in JSON: an integer, or the list of its terms, four integers each, six where a side is rounded up."""
+    if not isinstance(extent, Size):
+        return extent
+    return [list(term[:4] if term[4:] == (1, 1) else term) for term in extent.terms]
 
 
 def decode_extent(value: Any) -> Any:
@@ -164,6 +204,6 @@ def decode_extent(value: Any) -> Any:
     """
     if not isinstance(value, list):
         return value
-    if not all(isinstance(term, list) and [type(number) for number in term] == [int] * 4 for term in value):
-        raise AttributeRangeError(f"{str(value)[:200]} is no size: each term must be four integers; lower it again.")
-    return Size(tuple((term[0], term[1], term[2], term[3]) for term in value))
+    if not all(isinstance(term, list) and [type(one) for one in term] in ([int] * 4, [int] * 6) for term in value):
+        raise AttributeRangeError(f"{str(value)[:200]} is no size: a term is four or six integers; lower it again.")
+    return Size(tuple((*term[:4], *(term[4:] or (1, 1))) for term in value))  # type: ignore[misc]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from intaglio.packed.ops import OPS
 from intaglio.packed.ops.activation import FUNCTIONS
 from intaglio.packed.program import Op
-from intaglio.packed.size import AREA, H, W
+from intaglio.packed.size import AREA, H, W, whole
 from intaglio.runtime.reference import KERNELS, Probe
 
 torch = pytest.importorskip("torch")
@@ -219,14 +219,32 @@ def concat(rng: Rng) -> Case:
     return Case({"axis": axis}, inputs, torch.cat([torch.from_numpy(x) for x in inputs], axis).numpy())
 
 
+def bounced(length: int, before: int, after: int, mode: str) -> list[int]:
+    """Places along a mirrored axis: a walk to and fro between its ends, one step after another."""
+
+    def walk(at: int, step: int, count: int) -> list[int]:
+        found = []
+        for _ in range(count):
+            if 0 <= at + step < length:
+                at += step
+            else:
+                step = -step
+                at += step if mode == "reflect" and length > 1 else 0
+            found.append(at)
+        return found
+
+    return walk(0, -1, before)[::-1] + list(range(length)) + walk(length - 1, 1, after)
+
+
 def pad(rng: Rng) -> Case:
-    x, (a, b, c, d) = normal(rng, 2, 3, 4, 5), (some(rng, 0, 3) for _ in range(4))
+    x = normal(rng, 2, 3, some(rng, 3, 4), some(rng, 1, 5))
     mode = str(rng.choice(["zero", "reflect", "mirror", "edge", "circular"]))
     value = 1.5 if mode == "zero" else 0.0
-    attrs = {"widths": (0, 0, 0, 0, a, b, c, H - 4 + d), "mode": mode, "value": value}
-    if mode == "mirror":
-        rows = [abs(i) - (i < 0) if i < 4 else 7 - i for i in range(-a, 4 + b)]
-        columns = [abs(i) - (i < 0) if i < 5 else 9 - i for i in range(-c, 5 + d)]
+    most = min(3, *x.shape[2:]) if mode == "circular" else 11 if mode in ("reflect", "mirror") else 3
+    a, b, c, d = (some(rng, 0, most) for _ in range(4))
+    attrs = {"widths": (0, 0, 0, 0, a, b, c, whole(H, 8) - 8 + d), "mode": mode, "value": value}
+    if mode in ("reflect", "mirror"):
+        rows, columns = bounced(x.shape[2], a, b, mode), bounced(x.shape[3], c, d, mode)
         return Case(attrs, [x], x[:, :, rows][..., columns], picture=(4, 1))
     name = {"zero": "constant", "edge": "replicate"}.get(mode, mode)
     filling = {"value": value} if mode == "zero" else {}

@@ -1,8 +1,9 @@
 """Places added before and after: ``widths`` holds (before, after) of each axis, one pair after another.
 
-``zero`` fills with ``value``; ``edge`` repeats the last place; ``reflect`` mirrors without the last place (less than a
-length wide), ``mirror`` with it; ``circular`` goes on at the other end (at most a length wide). Axes are padded one
-after another, so that corners are those of the padded rows. ``value`` is 0 for the other modes.
+``zero`` fills with ``value``; ``edge`` repeats the last place; ``reflect`` mirrors without the last place, ``mirror``
+with it, both periodic, so that a width may be longer than the axis; ``circular`` goes on at the other end (at most a
+length wide). Axes are padded one after another, so that corners are those of the padded rows. ``value`` is 0 for the
+other modes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ def _shape(op: Op, shapes: Shapes, picture: Picture) -> Shape:
     widths = lengths(op, "widths", picture)
     need(2 * len(shapes[0]) == len(widths), op, shapes, f"{len(widths) // 2} axes")
     pairs = list(zip(widths[::2], widths[1::2], strict=True))
-    spare = {"reflect": 1, "circular": 0, "mirror": 0}.get(op.text("mode"))
-    if spare is not None:
-        fits = all(max(pair) <= size - spare for pair, size in zip(pairs, shapes[0], strict=True))
-        need(fits, op, shapes, f"axes longer than their widths {pairs}")
+    if op.text("mode") == "circular":
+        fits = all(max(pair) <= size for pair, size in zip(pairs, shapes[0], strict=True))
+        need(fits, op, shapes, f"axes as long as their widths {pairs}")
     return tuple(size + before + after for size, (before, after) in zip(shapes[0], pairs, strict=True))
 
 
