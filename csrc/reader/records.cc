@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <numeric>
+#include <tuple>
 
 #include "engine/definitions.h"
 #include "engine/error.h"
@@ -102,13 +103,17 @@ class Reader {
     Extent result;
     for (const Json& item : items(&value)) {
       const Items& numbers = items(&item);
-      if (numbers.size() != 4) refuse("has a length whose terms are not of four integers");
+      if (numbers.size() != 4 && numbers.size() != 6) refuse("has a length whose terms are not of four or six integers");
+      const bool rounds = numbers.size() == 6;
       const int64_t num = whole(numbers[0]), den = whole(numbers[1]), a = whole(numbers[2]), b = whole(numbers[3]);
       const bool sound = num != 0 && num >= -limits::max_coefficient && num <= limits::max_coefficient && den >= 1 && den <= limits::max_coefficient && a >= 0 &&
                          a <= limits::max_degree && b >= 0 && b <= limits::max_degree && std::gcd(num, den) == 1;
-      if (!sound) refuse("has a length with a term out of range");
-      const Term term{num, den, static_cast<int>(a), static_cast<int>(b)};
-      if (!result.terms.empty() && std::pair(result.terms.back().a, result.terms.back().b) >= std::pair(term.a, term.b)) refuse("has a length whose terms do not ascend");
+      const int64_t p = rounds ? whole(numbers[4]) : 1, q = rounds ? whole(numbers[5]) : 1;
+      const bool multiples = p >= 1 && p <= (a ? limits::max_multiple : 1) && q >= 1 && q <= (b ? limits::max_multiple : 1) && rounds == (p > 1 || q > 1);
+      if (!sound || !multiples) refuse("has a length with a term out of range");
+      const Term term{num, den, static_cast<int>(a), static_cast<int>(b), p, q};
+      const auto key = [](const Term& one) { return std::tuple(one.a, one.b, one.p, one.q); };
+      if (!result.terms.empty() && key(result.terms.back()) >= key(term)) refuse("has a length whose terms do not ascend");
       result.terms.push_back(term);
     }
     const bool constant = result.terms.size() == 1 && result.terms[0].a == 0 && result.terms[0].b == 0;

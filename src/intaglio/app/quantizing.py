@@ -18,7 +18,7 @@ from intaglio.arch import SRNetwork
 from intaglio.errors import LoweringError, SpecError
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.images import calibration_pictures
-from intaglio.lower import FloatDtype, Lowered, lowered, require_lowerable, simulator
+from intaglio.lower import FloatDtype, Lowered, Outline, lowered, outlined, simulator
 from intaglio.lower.check import CheckReport, check, check_side
 from intaglio.methods import make_method
 from intaglio.methods import quantize as calibrate
@@ -154,7 +154,7 @@ def quantize(
     """
     progress = progress or Silent()
     method = make_method(recipe.method, recipe.settings)
-    likely, obstacle = _foreseen(wrap(network, recipe.spec))
+    outline, obstacle = _foreseen(wrap(network, recipe.spec), recipe.float_dtype)
     if required and obstacle:
         raise LoweringError(obstacle)
     made = calibrate(
@@ -164,7 +164,7 @@ def quantize(
     found, report = None, None
     if not obstacle:
         try:
-            found = lowered(made.model, recipe.float_dtype, likely)
+            found = lowered(made.model, recipe.float_dtype, outline)
         except LoweringError as error:
             obstacle = str(error)
     if found is not None and checked:
@@ -173,10 +173,10 @@ def quantize(
     return Quantization(recipe, calibration, made.model, program, obstacle, report, made.seconds, made.metrics, note)
 
 
-def _foreseen(model: QuantModel) -> tuple[int | None, str]:
-    """The multiple that padded pictures will have, and why the model, not calibrated yet, cannot be lowered (or "")."""
+def _foreseen(model: QuantModel, float_dtype: FloatDtype) -> tuple[Outline | None, str]:
+    """What the model, not calibrated yet, computes, and why it cannot be lowered (or "")."""
     try:
-        return require_lowerable(model).ops[0].integer("multiple"), ""
+        return outlined(model, float_dtype), ""
     except LoweringError as error:
         return None, str(error)
 

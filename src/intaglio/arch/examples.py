@@ -33,7 +33,7 @@ SMALL: Mapping[str, Any] = MappingProxyType(
         "SwinIR": SwinIRConfig(scale=2, embed_dim=12, depths=(2,), heads=(2,), window=4, mlp_hidden=24),
         "DAT": DATConfig(scale=2, embed_dim=32, depths=(3,), heads=(2,), split=(2, 4), mlp_hidden=24),
         "HiT-SR": HiTConfig(
-            scale=2, embed_dim=16, depths=(3,), heads=(2,), base_window=(2, 2), ratios=(0.5, 1.0, 2.0), mlp_hidden=24
+            scale=2, embed_dim=16, depths=(3,), heads=(2,), base_window=(4, 4), ratios=(1.0, 2.0, 3.0), mlp_hidden=24
         ),
         "NGswin": NGswinConfig(scale=2, embed_dim=16, depths=(2, 1, 1, 2), heads=(2, 1, 1, 2), window=2, mlp_hidden=24),
         "EDSR": EDSRConfig(scale=4, features=8, blocks=2, res_scale=0.5),

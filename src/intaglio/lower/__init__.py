@@ -1,5 +1,5 @@
 """From quantized networks to integer programs: the only bridge between torch and the packed room."""
 
-from intaglio.lower.lower import FloatDtype, Lowered, lower, lowered, require_lowerable, simulator
+from intaglio.lower.lower import FloatDtype, Lowered, Outline, lower, lowered, outlined, require_lowerable, simulator
 
-__all__ = ["FloatDtype", "Lowered", "lower", "lowered", "require_lowerable", "simulator"]
+__all__ = ["FloatDtype", "Lowered", "Outline", "lower", "lowered", "outlined", "require_lowerable", "simulator"]

@@ -1,13 +1,13 @@
 """Passes at several sizes laid on one another: the same calls, with each number that follows from the size as a vector.
 
 A network that does something else at another size (it pads to whole windows, say) shows as passes that are unlike. The
-smallest multiple at which all passes are alike is found by trial; that padding itself is `frame.py`'s affair.
+sizes to try are `passes.py`'s affair.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +23,6 @@ Side = tuple[int, ...]
 """The length of an axis at each of the sizes."""
 
 Shape = tuple[Side, ...]
-
-LEAST = 24
-"""In pixels: no pass is smaller, so that kernels, pools and mirrored borders fit."""
-
-REFERENCES = (((192, 128), (3, 5, 7)), ((240, 144), (5, 7, 11)), ((384, 576), (3, 5, 7)), ((280, 420), (3, 11, 13)))
-"""Sizes that are whole multiples of all usual windows, and primes that make smaller sizes of their divisors."""
 
 
 @dataclass(frozen=True)
@@ -63,70 +57,56 @@ class AlignedCall:
 
 @dataclass(frozen=True)
 class Aligned:
-    """One network at several sizes, whose sides are whole multiples of `multiple`."""
+    """One network at several sizes, whose sides are whole multiples of `multiple`.
+
+    `inside` are the multiples to which it rounds sides up itself, between its layers (see `ragged.py`).
+    """
 
     sizes: tuple[tuple[int, int], ...]
     multiple: int
     calls: tuple[AlignedCall, ...]
     result: int
+    inside: tuple[int, ...] = ()
 
 
 class SizeError(LoweringError):
     """A number of a network that programs cannot have at pictures of these multiples; at others they may."""
 
 
-_REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError)
+REFUSALS = (RuntimeError, ValueError, AssertionError, IndexError, ZeroDivisionError)
 """What networks raise for pictures of sizes that they do not take."""
 
 
-def alignments(network: nn.Module, channels: int, likely: int | None = None) -> Iterator[Aligned]:
-    """The passes of a network at three sizes, for each multiple at which they are alike, the smallest first.
+def aligned(network: nn.Module, channels: int, sizes: Sequence[tuple[int, int]], multiple: int) -> Aligned | None:
+    """The passes at these sizes, None where they are unlike or the network refuses one.
 
-    `likely`, a multiple that is known to do or told by the network, is tried before all others: each trial takes
-    seconds.
-
-    Raises: LoweringError if there is no such size, or for what `trace` refuses.
+    With `multiple` 1 they may pad by different amounts.
     """
-    problem: Exception | None = None
-    found = False
-    for reference, primes in REFERENCES:
-        with _quiet():
-            try:
-                first = trace(network, channels, reference)
-            except _REFUSALS as error:
-                problem = problem or error
-                continue
-        multiples = [n for n in range(1, min(reference) + 1) if not (reference[0] % n or reference[1] % n)]
-        for multiple in sorted(multiples, key=lambda one: (one != likely, one)):
-            one = _at(network, channels, first, multiple, primes)
-            if one is not None:
-                found = True
-                yield one
-    if found:
-        return
-    if problem is not None:
-        raise LoweringError(f"the network refuses pictures of {REFERENCES[0][0]} pixels ({problem}).") from problem
-    raise LoweringError(
-        "the network computes something else at every size that was tried, also at multiples of 64 and 48; wrap it in a"
-        " module that pads to whole windows."
-    )
-
-
-def _at(network: nn.Module, channels: int, first: Trace, multiple: int, primes: tuple[int, int, int]) -> Aligned | None:
-    """The pass at the reference's size with those at two smaller multiples, None where they are unlike."""
-    traces = [first]
-    with _quiet():
+    with quiet():
         try:
-            for size in _sizes(multiple, primes):
-                traces.append(trace(network, channels, size, _Lockstep(first)))
-        except (UnlikeError, *_REFUSALS):
+            first = trace(network, channels, sizes[0])
+        except REFUSALS:
+            return None
+    return laid(network, channels, first, sizes[1:], multiple)
+
+
+def laid(
+    network: nn.Module, channels: int, first: Trace, sizes: Sequence[tuple[int, int]], multiple: int
+) -> Aligned | None:
+    """`aligned`, where the pass at the first size is known."""
+    traces = [first]
+    with quiet():
+        try:
+            for size in sizes:
+                traces.append(trace(network, channels, size, _Lockstep(first, varying_pads=multiple == 1)))
+        except (UnlikeError, *REFUSALS):
             return None
     alike = all((one.result, len(one.calls)) == (first.result, len(first.calls)) for one in traces)
     return _merge(traces, multiple) if alike else None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without torch's own report of shapes that do not fit, which is part of trying."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     level = logger.level
@@ -137,38 +117,19 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _sizes(multiple: int, primes: tuple[int, int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Two sizes of different odd multiples, so that they are not multiples of more."""
-    base = 1
-    while multiple * primes[0] * base < LEAST:
-        base += 2
-    if base > 1:  # prime multiples again
-        primes = tuple(_primes_from(-(-LEAST // multiple)))  # type: ignore[assignment]
-    small, middle, large = (multiple * prime for prime in primes)
-    return (small, middle), (large, small)
-
-
-def _primes_from(start: int) -> Iterator[int]:
-    found, candidate = 0, max(start, 5)
-    while found < 3:
-        if all(candidate % divisor for divisor in range(2, int(candidate**0.5) + 1)):
-            found += 1
-            yield candidate
-        candidate += 1
-
-
 class _Lockstep:
-    """Stops a pass as soon as it calls something else than the first one did."""
+    """Stops a pass as soon as it calls something else than the first one did, or pads by something else."""
 
-    def __init__(self, first: Trace) -> None:
+    def __init__(self, first: Trace, *, varying_pads: bool) -> None:
         self._calls = iter(first.calls)
+        self._varying_pads = varying_pads
 
     def __call__(self, call: Call) -> None:
         other = next(self._calls, None)
         if other is None or (call.op, call.place) != (other.op, other.place):
             raise UnlikeError
         for name, value in call.args.items():
-            _check_alike(value, other.args[name], exact="pad" in call.op)
+            _check_alike(value, other.args[name], exact="pad" in call.op and not self._varying_pads)
 
 
 def _check_alike(value: Any, other: Any, *, exact: bool) -> None:

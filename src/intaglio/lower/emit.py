@@ -91,5 +91,5 @@ def _attr(node: Node, key: str, value: Any, graph: Graph) -> Attr:
 
 def _length(value: Any, graph: Graph) -> Attr:
     if value and isinstance(value[0], tuple):
-        return tuple(fit(side, graph.sizes) for side in value)
-    return () if value == () else fit(value, graph.sizes)
+        return tuple(fit(side, graph.sizes, graph.inside) for side in value)
+    return () if value == () else fit(value, graph.sizes, graph.inside)

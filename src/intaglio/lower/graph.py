@@ -47,6 +47,8 @@ class Graph:
 
     sizes: tuple[tuple[int, int], ...]
     place: Place
+    inside: tuple[int, ...] = ()
+    """The multiples to which the network rounds sides up between its layers."""
     moved: dict[SiteName, tuple[View, ...]] = field(default_factory=dict)
     """What moves the values of a site between the place where the model quantizes them and the product."""
     recognised: dict[bytes, list[Node] | None] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from intaglio.errors import LoweringError, PackedError
-from intaglio.lower.align import Aligned, SizeError, alignments
+from intaglio.lower.align import Aligned, SizeError
 from intaglio.lower.emit import Sites, emit, moved
-from intaglio.lower.padding import padding_of
+from intaglio.lower.graph import Graph, Node
+from intaglio.lower.padding import Padding, padding_of
+from intaglio.lower.passes import alignments
 from intaglio.lower.translate import translate
 from intaglio.packed.errors import ScaleError, ShapeError
 from intaglio.packed.program import Op, Program
@@ -51,18 +54,35 @@ class Lowered:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What a model computes, apart from grids and codes: a traced network, which takes seconds to make.
+
+    `digest` tells the float tensors that went into it; a model with the same ones needs no second trace.
+    """
+
+    graph: Graph
+    result: Node
+    padding: Padding
+    scale: int
+    program: Program
+    """With grids and codes that mean nothing."""
+    float_dtype: FloatDtype
+    digest: bytes
+
+
 def lower(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -> Program:
     """The integer program of a calibrated model: `lowered` without what only `check` needs."""
     return lowered(model, float_dtype).program
 
 
-def lowered(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16, likely: int | None = None) -> Lowered:
+def lowered(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16, before: Outline | None = None) -> Lowered:
     """The integer program of a calibrated model of any network.
 
-    `likely` is the multiple that sides of padded pictures probably have (`require_lowerable` found it, say); others are
-    tried after it.
+    `before` is what `outlined` made of the model before it was calibrated: it is taken where calibration changed no
+    float tensor.
 
-    The model is run at three sizes of picture, on tensors without values, and what it does is written down.
+    The model is run at some sizes of picture, on tensors without values, and what it does is written down.
     What is not quantized is rounded to half precision, unless `float_dtype` says float32; `simulator` rounds alike, so
     that the two can be compared site by site. Takes seconds.
 
@@ -71,43 +91,79 @@ def lowered(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16, lik
     simulation, or leave the layer float).
     """
     model.require_calibrated()
-    return _lowered(simulator(model, float_dtype), _sites_of(model), likely)
+    rounded_model = simulator(model, float_dtype)
+    outline = before
+    if outline is None or (outline.float_dtype, outline.digest) != (float_dtype, _digest(rounded_model)):
+        likely = before.padding.multiple if before else _told_multiple(model.network)
+        outline = _outline(rounded_model, float_dtype, likely)
+    channels = outline.program.ops[0].integer("channels")
+    ops = emit(outline.graph, outline.result, channels, _sites_of(model), outline.padding)
+    program = Program(outline.scale, _architecture(model.network), model.spec.coverage, ops)
+    _require_sound(program)
+    return Lowered(program, moved(outline.graph), outline.padding.note)
+
+
+def outlined(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -> Outline:
+    """What a model, which need not be calibrated yet, computes; grids are not asked for.
+
+    Takes seconds, where a calibration takes minutes or hours. Raises: LoweringError where `lowered` would.
+    """
+    return _outline(simulator(model, float_dtype), float_dtype, _told_multiple(model.network))
 
 
 def require_lowerable(model: QuantModel) -> Program:
     """Raises: LoweringError where `lower` would, for a model that need not be calibrated yet; grids are not asked for.
 
-    Returns the program with grids that mean nothing. Takes as long as `lower`: seconds, where a calibration takes
-    minutes or hours.
+    Returns the program with grids that mean nothing.
     """
+    return outlined(model).program
+
+
+def _outline(model: QuantModel, float_dtype: FloatDtype, likely: int) -> Outline:
+    network, digest = model.network, _digest(model)
     nothing = Sites(lambda name: (Grid(0.0, 1.0, model.sites[_base(model, name)].bits),), _placeholder_codes(model))
-    return _lowered(model, nothing).program
-
-
-def _lowered(model: QuantModel, sites: Sites, likely: int | None = None) -> Lowered:
-    network = model.network
-    likely = likely or _told_multiple(network)
     channels = int(getattr(network, "in_channels", 3))
     problem: SizeError | None = None
     for found in alignments(marked(model).network, channels, likely):
         try:
             graph, result = translate(found, channels)
             padding = padding_of(network, channels, found.multiple)
-            ops = emit(graph, result, channels, sites, padding)
-            program = Program(_scale(found), _architecture(network), model.spec.coverage, ops)
+            scale = _scale(found)
+            ops = emit(graph, result, channels, nothing, padding)
+            program = Program(scale, _architecture(network), model.spec.coverage, ops)
             _require_sound(program)
         except SizeError as error:
             problem = error
         else:
-            return Lowered(program, moved(graph), padding.note)
+            return Outline(graph, result, padding, scale, program, float_dtype, digest)
     assert problem is not None
     raise problem
 
 
-def _told_multiple(network: nn.Module) -> int | None:
+def _digest(model: QuantModel) -> bytes:
+    """What tells a model's sites and float tensors from others; weights that are quantized count by their shape."""
+    quantizers = [model.quantizer(name) for name in model.sites]
+    left_out = {id(tensor) for one in quantizers for tensor in (*one.parameters(), *one.buffers())}
+    quantized = _quantized_weights(model)
+    found = hashlib.blake2b(repr(sorted(model.sites)).encode(), digest_size=16)
+    for name, tensor in (*model.network.named_parameters(), *model.network.named_buffers()):
+        if id(tensor) in left_out:
+            continue
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        if id(tensor) not in quantized:
+            found.update(np.ascontiguousarray(tensor.detach().cpu().numpy()).data)
+    return found.digest()
+
+
+def _quantized_weights(model: QuantModel) -> set[int]:
+    layers = (layer for layer in model.modules() if isinstance(layer, QuantLayer) and hasattr(layer, "weight"))
+    return {id(layer.weight) for layer in layers}
+
+
+def _told_multiple(network: nn.Module) -> int:
     """The multiple to which a network of ours says that it pads pictures."""
     told = getattr(getattr(network, "config", None), "multiple", None)
-    return told if isinstance(told, int) else None
+    return told if isinstance(told, int) else 1
 
 
 def _require_sound(program: Program) -> None:
@@ -182,9 +238,7 @@ def simulator(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -
     without a grid for integer products stays as it is.
     """
     copied = copy.deepcopy(model)
-    quantized = {
-        id(layer.weight) for layer in copied.modules() if isinstance(layer, QuantLayer) and hasattr(layer, "weight")
-    }
+    quantized = _quantized_weights(copied)
     bounds = {id(bound) for name in copied.sites for bound in copied.quantizer(name).parameters()}
     with torch.no_grad():
         for name, parameter in copied.network.named_parameters():

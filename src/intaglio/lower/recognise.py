@@ -7,7 +7,8 @@ network, a mask of shifted windows is one if it has its values. Shapes and defin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from intaglio.lower.align import Constant
 from intaglio.lower.graph import Graph, Node
+from intaglio.packed.size import rounded_up
 
 Array = NDArray[np.float32]
 Window = tuple[int, int]
@@ -138,11 +140,10 @@ def _mask(graph: Graph, arrays: list[Array]) -> Node | None:
     value = min(float(x.min()) for x in arrays)
     if any(x.shape[1:] != (tokens, tokens) for x in arrays) or value >= 0.0:
         return None
-    sides = [_map(x.shape[0] * tokens, size) for x, size in zip(arrays, graph.sizes, strict=True)]
-    for window in _windows(tokens):
-        if any(side is None or side[0] % window[0] or side[1] % window[1] for side in sides):
+    counts = [x.shape[0] * tokens for x in arrays]
+    for window, maps in product(_windows(tokens), _maps(counts, graph)):
+        if any(side[0] % window[0] or side[1] % window[1] for side in maps):
             continue
-        maps = [side for side in sides if side is not None]
         shift = _shift(arrays[0], maps[0], window)
         if all(np.array_equal(shift_mask(*m, window, shift, value), x) for m, x in zip(maps, arrays, strict=True)):
             attrs = {
@@ -154,8 +155,21 @@ def _mask(graph: Graph, arrays: list[Array]) -> Node | None:
     return None
 
 
-def _map(tokens: int, size: tuple[int, int]) -> tuple[int, int] | None:
-    """The sides of a map of so many pixels that has the picture's proportions."""
+def _maps(counts: Sequence[int], graph: Graph) -> list[list[Window]]:
+    """Sides that maps of so many pixels may have, at all sizes: those of the picture, or of it in whole windows, times
+    a power of two or a part of them."""
+    found = []
+    for multiple in (1, *graph.inside):
+        sides = [(rounded_up(height, multiple), rounded_up(width, multiple)) for height, width in graph.sizes]
+        maps = [_map(count, side) for count, side in zip(counts, sides, strict=True)]
+        whole = [one for one in maps if one is not None]
+        if len(whole) == len(maps):
+            found.append(whole)
+    return found
+
+
+def _map(tokens: int, size: tuple[int, int]) -> Window | None:
+    """The sides of a map of so many pixels that has the proportions of `size`."""
     for factor in (1, 2, 4, 8):
         height, width = size
         if height * width == tokens * factor * factor and height % factor == 0 and width % factor == 0:

@@ -19,7 +19,7 @@ def translate(found: Aligned, channels: int) -> tuple[Graph, Node]:
     Raises: LoweringError for operators that programs do not have, all of them named with the module that calls them
     and the line of source.
     """
-    graph = Graph(found.sizes, Place("", "the picture"))
+    graph = Graph(found.sizes, Place("", "the picture"), found.inside)
     sides = tuple(zip(*found.sizes, strict=True))
     picture = graph.node("input", (), (graph.side(1), graph.side(channels), *sides))
     values: dict[int, Value] = {0: picture}

@@ -197,6 +197,13 @@ def encode_extent(extent: Extent) -> int | list[list[int]]:
     return [list(term[:4] if term[4:] == (1, 1) else term) for term in extent.terms]
 
 
+def _is_term(value: Any) -> bool:
+    """Four integers, or six where the last two round something up: each term is written in one way alone."""
+    if not isinstance(value, list) or not all(type(one) is int for one in value):
+        return False
+    return len(value) == 4 or (len(value) == 6 and value[4:] != [1, 1])
+
+
 def decode_extent(value: Any) -> Any:
     """The extent that `encode_extent` wrote; what is no list is given back for the check of attributes to judge.
 
@@ -204,6 +211,8 @@ def decode_extent(value: Any) -> Any:
     """
     if not isinstance(value, list):
         return value
-    if not all(isinstance(term, list) and [type(one) for one in term] in ([int] * 4, [int] * 6) for term in value):
-        raise AttributeRangeError(f"{str(value)[:200]} is no size: a term is four or six integers; lower it again.")
-    return Size(tuple((*term[:4], *(term[4:] or (1, 1))) for term in value))  # type: ignore[misc]
+    if not all(_is_term(term) for term in value):
+        raise AttributeRangeError(
+            f"{str(value)[:200]} is no size: a term is four integers, or six with a side rounded up; lower it again."
+        )
+    return Size(tuple((*term[:4], *(term[4:] or (1, 1))) for term in value))

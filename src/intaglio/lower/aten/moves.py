@@ -128,15 +128,14 @@ def _continued(t: Operands, x: Node, axis: int, tables: Sequence[np.ndarray]) ->
         start = t.graph.side(starts.pop())
         return t.graph.slice(x, axis, start, plus(start, tuple(len(table) for table in tables)))
     before = {int(np.argmax((table[:-1] == 0) & (table[1:] == 1))) for table in tables}
-    after = {len(table) - length for table, length in zip(tables, lengths, strict=True)}
-    if len(before) == len(after) == 1:
+    if len(before) == 1:
         first = before.pop()
-        last = after.pop() - first
-        for mode in ("mirror", "reflect", "edge", "circular"):
-            expected = (_positions(length, first, last, mode) for length in lengths)
+        lasts = tuple(len(table) - length - first for table, length in zip(tables, lengths, strict=True))
+        for mode in ("mirror", "reflect", "edge", "circular") if min(lasts) >= 0 else ():
+            expected = (_positions(length, first, last, mode) for length, last in zip(lengths, lasts, strict=True))
             if all(np.array_equal(table, one) for table, one in zip(tables, expected, strict=True)):
                 widths = [t.graph.side(0)] * (2 * len(x.shape))
-                widths[2 * axis], widths[2 * axis + 1] = t.graph.side(first), t.graph.side(last)
+                widths[2 * axis], widths[2 * axis + 1] = t.graph.side(first), lasts
                 return pad(t.graph, x, widths, mode)
     return t.refuse_size("picks entries by a table that follows from the picture's size in a way that programs cannot")
 
