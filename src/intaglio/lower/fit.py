@@ -47,11 +47,12 @@ def _rounded_up(lengths: Side, sizes: Sequence[tuple[int, int]], multiples: Sequ
         slope = Fraction(lengths[0], values[0])
         counted = prod(base.terms[0][4:]) % slope.denominator == 0
         if counted and all(slope * value == length for value, length in zip(values, lengths, strict=True)):
-            return base * slope.numerator / slope.denominator  # type: ignore[operator]
-    for base in (*(large - side for large, side in sides), *(large for large, _ in sides)):
-        starts = {length - evaluate(base, *size) for length, size in zip(lengths, sizes, strict=True)}
+            (num, den, *rest), *_ = base.terms
+            return polynomial([(num * slope.numerator, den * slope.denominator, *rest)])  # type: ignore[list-item]
+    for extra in (*(large - side for large, side in sides), *(large for large, _ in sides)):
+        starts = {length - evaluate(extra, *size) for length, size in zip(lengths, sizes, strict=True)}
         if len(starts) == 1:
-            return base + starts.pop()
+            return extra + starts.pop()
     return None
 
 

@@ -38,7 +38,9 @@ class _Reference:
             return
         self._tried.add(multiple)
         first = self._pass()
-        found = first and laid(self._network, self._channels, first, _sizes(multiple, self._primes), multiple)
+        if first is None:
+            return
+        found = laid(self._network, self._channels, first, _sizes(multiple, self._primes), multiple)
         if found is not None:
             yield found
 
