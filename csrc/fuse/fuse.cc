@@ -18,8 +18,10 @@ Fused fuse(std::vector<OpSpec> specs, const KernelTable& kernels) {
   until_steady({merge_moves});
   fuse_swin_blocks(graph, kernels);
   graph.apply();
+  fuse_attention(graph, kernels);
+  graph.apply();
   until_steady({merge_moves, sink_permutes, fuse_channel_norms});
-  for (const auto pass : {fuse_sums, fuse_activations, fuse_scales}) {
+  for (const auto pass : {fuse_sums, fuse_activations, fuse_scales, fuse_code_chains}) {
     pass(graph);
     graph.apply();
   }

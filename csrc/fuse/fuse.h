@@ -19,9 +19,11 @@ Fused fuse(std::vector<OpSpec> specs, const KernelTable& kernels);
 void merge_moves(Graph& graph);          // permute after permute, reshape after reshape
 void sink_permutes(Graph& graph);        // a sum of permuted values is a permuted sum
 void fuse_swin_blocks(Graph& graph, const KernelTable& kernels);  // layer_norm, linear, matmul, softmax, … to window_block
+void fuse_attention(Graph& graph, const KernelTable& kernels);    // matmul, sums, softmax, matmul to attention
 void fuse_channel_norms(Graph& graph);   // layer_norm of tokens that were a map to channel_norm
 void fuse_activations(Graph& graph);     // conv2d and its activation to fused_conv
 void fuse_sums(Graph& graph);            // conv2d and the sum behind it to fused_conv
+void fuse_code_chains(Graph& graph);     // convolutions that follow each other hand on codes
 void fuse_scales(Graph& graph);          // a sum with a scaled value to scaled_add
 
 }  // namespace intaglio

@@ -34,7 +34,7 @@ SymbolicShape of_conv(const OpSpec& spec, const SymbolicShape& in, int64_t& unkn
   const auto stride = spec.integers("stride", 2), padding = spec.integers("padding", 4), dilation = spec.integers("dilation", 2);
   const auto& weight = spec.shape_of("weight");
   SymbolicShape shape = in;
-  shape[1] = Extent::of(weight[0]);
+  shape[1] = Extent::of(spec.sites.contains("output") ? (weight[0] + 3) / 4 : weight[0]);
   for (size_t axis = 0; axis < 2; ++axis) {
     const bool kept = stride[axis] == 1 && padding[axis] + padding[axis + 2] == dilation[axis] * (weight[axis + 2] - 1);
     if (!kept) shape[axis + 2] = opaque(unknown);
@@ -98,6 +98,38 @@ SymbolicShape of_constant(const OpSpec& spec) {
   return shape;
 }
 
+SymbolicShape of_slice(const OpSpec& spec, SymbolicShape shape, int64_t& unknown) {
+  const auto axis = static_cast<size_t>(spec.integer("axis", 0, 7));
+  if (axis >= shape.size()) return unknown_shape(shape.size(), unknown);
+  const int64_t start = spec.extents("start")[0].constant(), stop = spec.extents("stop")[0].constant(), step = spec.integer("step", 1, 1 << 16);
+  shape[axis] = start >= 0 && stop > start ? Extent::of((stop - start + step - 1) / step) : opaque(unknown);
+  return shape;
+}
+
+SymbolicShape of_concat(const OpSpec& spec, const std::vector<SymbolicShape>& in, int64_t& unknown) {
+  const auto axis = static_cast<size_t>(spec.integer("axis", 0, 7));
+  SymbolicShape shape = in[0];
+  int64_t length = 0;
+  for (const SymbolicShape& one : in) {
+    if (axis >= one.size() || one.size() != shape.size()) return unknown_shape(shape.size(), unknown);
+    length = length < 0 || one[axis].constant() < 0 ? -1 : length + one[axis].constant();
+  }
+  shape[axis] = length < 0 ? opaque(unknown) : Extent::of(length);
+  return shape;
+}
+
+// The first input counts windows along its first axis, whatever part of it heads are.
+SymbolicShape of_attention(const OpSpec& spec, const SymbolicShape& q) {
+  const Extent heads = Extent::of(spec.integer("heads", 1, 4096)), tokens = Extent::of(spec.integer("tokens", 1, 4096)), width = Extent::of(spec.integer("width", 1, 4096));
+  return spec.attrs.contains("turned") ? SymbolicShape{q[0], tokens, heads, width} : SymbolicShape{q[0], heads, tokens, width};
+}
+
+SymbolicShape of_position_bias(const OpSpec& spec) {
+  const auto window = spec.integers("window", 2);
+  const Extent tokens = Extent::of(window[0] * window[1]);
+  return {Extent::of(spec.shape_of("table").back()), tokens, tokens};
+}
+
 SymbolicShape of_matmul(const SymbolicShape& a, const SymbolicShape& b, int64_t& unknown) {
   if (a.size() < 2 || b.size() < 2) return {};
   SymbolicShape shape = broadcast({a.begin(), a.end() - 2}, {b.begin(), b.end() - 2}, unknown);
@@ -124,13 +156,17 @@ SymbolicShape symbolic_shape(const OpSpec& spec, const std::vector<SymbolicShape
   if (spec.kind == "constant") return of_constant(spec);
   if (spec.kind == "matmul") return of_matmul(in[0], in[1], unknown);
   if (spec.kind == "expand") return spec.extents("shape");
-  if (spec.kind == "position_bias" || spec.kind == "shift_mask" || spec.kind == "unfold") return unknown_shape(3, unknown);
+  if (spec.kind == "slice") return of_slice(spec, in[0], unknown);
+  if (spec.kind == "concat") return of_concat(spec, in, unknown);
+  if (spec.kind == "attention") return of_attention(spec, in[0]);
+  if (spec.kind == "position_bias") return of_position_bias(spec);
+  if (spec.kind == "shift_mask" || spec.kind == "unfold") return unknown_shape(3, unknown);
   SymbolicShape shape = in.empty() ? SymbolicShape{} : in[0];
   if (spec.kind == "linear") {
     if (!shape.empty()) shape.back() = Extent::of(spec.shape_of("weight")[0]);
     return shape;
   }
-  return unknown_shape(shape.size(), unknown);  // slice, concat, pad, take, pool2d, pixel_unshuffle
+  return unknown_shape(shape.size(), unknown);  // pad, take, pool2d, pixel_unshuffle
 }
 
 }  // namespace intaglio

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "isa/kernel_table.h"
+#include "kernels/attention_head.h"
 #include "kernels/block.h"
 #include "kernels/conv.h"
 #include "kernels/conv_matrix.h"
 #include "kernels/dot.h"
 #include "kernels/elementwise.h"
+#include "kernels/rows.h"
 
 namespace intaglio {
 

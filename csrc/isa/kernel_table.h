@@ -5,6 +5,7 @@
 #include "kernels/conv_args.h"
 #include "kernels/dot_args.h"
 #include "kernels/elementwise_args.h"
+#include "kernels/rows_args.h"
 
 namespace intaglio {
 

@@ -27,7 +27,7 @@ inline constexpr float never = -1e30f;  // becomes code 0 on any grid
 // Scores in units of log2, a vector of queries for each key, handed to each(key, score). Terms that are the same for all keys cancel in the softmax and
 // are left out.
 template <class V, bool Wide, bool Masked, int Groups, class Watch, class Each>
-inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int window, int groups, Watch&& watch, Each&& each) {
+inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, Watch&& watch, Each&& each) {
   using F = typename V::F;
   using I = typename V::I;
   constexpr int held = Groups ? Groups : 1;
@@ -36,15 +36,15 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
   for (int c = 0; c < Groups; ++c) q[c] = V::load_i(head.q + static_cast<int64_t>(c) * head.stride);
   const F scale = V::set(args.score);
   const float* bias = head.bias;
-  for (int ky = 0, t = 0; ky < window; ++ky, bias += args.bias_row) {
+  for (int ky = 0, t = 0; ky < shape.key_rows; ++ky, bias += args.bias_row) {
 #pragma GCC unroll 8
-    for (int kx = 0; kx < window; ++kx, ++t) {
+    for (int kx = 0; kx < shape.window; ++kx, ++t) {
       I acc = V::set_i(0);
       if constexpr (Groups > 0) {
 #pragma GCC unroll 8
         for (int c = 0; c < Groups; ++c) acc = V::template dot4<Wide>(acc, q[c], V::set_i(head.k[static_cast<int64_t>(c) * head.stride + t]));
       } else {
-        for (int c = 0; c < groups; ++c) {
+        for (int c = 0; c < shape.head_groups; ++c) {
           const int64_t at = static_cast<int64_t>(c) * head.stride;
           acc = V::template dot4<Wide>(acc, V::load_i(head.q + at), V::set_i(head.k[at + t]));
         }
@@ -63,7 +63,7 @@ inline void head_scores(const AttentionArgs& args, const HeadView<V>& head, int 
 template <class V, bool Wide, bool Masked, int Groups, class Watch>
 inline typename V::F exponentials(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, float* out, const Watch& watch) {
   typename V::F sum = V::set(0.0f);
-  head_scores<V, Wide, Masked, Groups>(args, head, shape.window, shape.head_groups, watch, [&](int t, typename V::F s) {
+  head_scores<V, Wide, Masked, Groups>(args, head, shape, watch, [&](int t, typename V::F s) {
     const typename V::F e = V::exp2_quick(s);
     V::store(out + t * V::lanes, e);
     sum = V::add(sum, e);
@@ -82,7 +82,7 @@ template <class V, bool Wide, bool Masked, class Watch>
 inline typename V::F exponentials_below_top(const AttentionArgs& args, const HeadView<V>& head, const BlockShape& shape, float* out, const Watch& watch) {
   using F = typename V::F;
   F top = V::set(never);
-  head_scores<V, Wide, Masked, 0>(args, head, shape.window, shape.head_groups, watch, [&](int t, F s) {
+  head_scores<V, Wide, Masked, 0>(args, head, shape, watch, [&](int t, F s) {
     V::store(out + t * V::lanes, s);
     top = V::max(top, s);
   });
@@ -135,10 +135,10 @@ inline typename V::F map_codes(const AttentionArgs& args, const float* scores, i
   return V::convert(V::add_i(V::total(sums[0]), V::total(sums[1])));
 }
 
-// Channels c .. c + M of the context, as codes of proj.input, written as words of four channels.
-template <class V, bool Wide, int M, class Watch>
-inline void context_channels(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int c, const int32_t* words, typename V::F map_sums, int32_t* out,
-                             int out_stride, Watch&& watch) {
+// Channels c .. c + M of the context, handed to finish(c, y), where y is filled up to a multiple of four with what becomes code 0.
+template <class V, bool Wide, int M, class Watch, class Finish>
+inline void context_channels(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int c, const int32_t* words, typename V::F map_sums,
+                             Watch&& watch, Finish&& finish) {
   using F = typename V::F;
   using I = typename V::I;
   const int count = head.stride / 4;
@@ -165,18 +165,15 @@ inline void context_channels(const AttentionArgs& args, const HeadView<simd::Pla
       y[m] = V::set(never);
     }
   }
-#pragma GCC unroll 3
-  for (int m = 0; m < groups; ++m) {
-    V::store_i(out + static_cast<int64_t>(c / 4 + m) * out_stride, pack_codes<V>(y[4 * m], y[4 * m + 1], y[4 * m + 2], y[4 * m + 3], args.context));
-  }
+  finish(c, y);
 }
 
 // All channels of a head, as many at a time as there are registers.
-template <class V, bool Wide, class Watch>
-inline void head_context(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int head_dim, const int32_t* words, typename V::F map_sums, int32_t* out,
-                         int out_stride, Watch&& watch) {
+template <class V, bool Wide, class Watch, class Finish>
+inline void head_context(const AttentionArgs& args, const HeadView<simd::Plain<V>>& head, int head_dim, const int32_t* words, typename V::F map_sums, Watch&& watch,
+                         Finish&& finish) {
   int c = 0;
-#define INTAGLIO_CHANNELS(count) context_channels<V, Wide, count>(args, head, c, words, map_sums, out, out_stride, watch), c += count
+#define INTAGLIO_CHANNELS(count) context_channels<V, Wide, count>(args, head, c, words, map_sums, watch, finish), c += count
   while (c < head_dim) {
     const int left = head_dim - c;
     if constexpr (V::accumulators >= 12) {

@@ -176,7 +176,13 @@ struct BlockRun {
     const HeadView<simd::Plain<V>> head = head_view(h, g);
     const F map_sums = attention_map(h, g, head, masked, map_words);
     auto see = [&](int c, I acc) { watch.sum(Sum::context, h * shape.head_dim + c, shape.dim, g, acc); };
-    head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, context_of(h, g), padded, see);
+    int32_t* out = context_of(h, g);
+    head_context<V, Wide>(args.attention, head, shape.head_dim, map_words, map_sums, see, [&]<int N>(int c, const F(&y)[N]) {
+#pragma GCC unroll 3
+      for (int m = 0; m < N; m += 4) {
+        V::store_i(out + static_cast<int64_t>((c + m) / 4) * padded, pack_codes<V>(y[m], y[m + 1], y[m + 2], y[m + 3], args.attention.context));
+      }
+    });
     watch.lap(Phase::context);
   }
 

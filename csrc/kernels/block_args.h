@@ -61,6 +61,7 @@ struct BlockShape {
   int head_groups;   // head_dim / 4, rounded up
   int tokens;        // window * window
   int token_groups;  // vectors of tokens, a multiple of 4
+  int key_rows;      // the keys of a query: rows of `window`
   int dim_groups;    // dim / 4, rounded up
   float eps;
 };
@@ -84,6 +85,23 @@ struct WindowBlockArgs {
   std::byte* scratch;  // block_scratch_bytes(shape, lanes)
   PhaseTicks* ticks;   // may be null
   BlockTrace* trace;   // for probes (probe/traced.h); nothing else looks at it
+};
+
+// One head of attention among the tokens of one window, outside of a block: `shape` has its tokens in one row of keys. Codes as in a block, context to `out`.
+struct AttentionHeadArgs {
+  BlockShape shape;
+  AttentionArgs attention;
+  const int32_t *q, *k, *v;   // [head_groups][padded] words, the same, [head_dim][padded / 4] words in the order of map_codes
+  const float* bias;          // [token group][tokens][lanes]
+  const float* key_terms;     // [padded]
+  const float* value_terms;   // [head_dim]
+  const float* region;        // [padded], or null: no token is hidden from another
+  float* out;                 // [tokens][head_dim], `out_step` floats from token to token
+  int64_t out_step;
+  float* scores;              // [padded][lanes]
+  int32_t* map_words;         // [padded / 4][lanes]
+  float* context;             // [head_dim, up to a multiple of 4][lanes]
+  bool wide, narrow;
 };
 
 }  // namespace intaglio

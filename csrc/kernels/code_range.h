@@ -19,4 +19,10 @@ struct CodeRange {
   CodePieces pieces;
 };
 
+// A grid as packing loops want it: code = clamp(rint((x - lower) * inverse), 0, top), equation (2), or that of its pieces.
+struct CodeGrid {
+  float lower, inverse, top;
+  CodePieces pieces;
+};
+
 }  // namespace intaglio

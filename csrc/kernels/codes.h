@@ -20,6 +20,17 @@ inline typename V::F on_pieces(typename V::F value, const CodePieces& pieces) {
   return code;
 }
 
+// Equation (2), or (2b) for Pieced<V>, operation by operation; NaN becomes 0.
+template <class V>
+inline typename V::I code_of(typename V::F x, const CodeGrid& grid) {
+  const auto position = V::mul(V::sub(x, V::set(grid.lower)), V::set(grid.inverse));
+  if constexpr (simd::is_pieced<V>) {
+    return V::round(on_pieces<V>(position, grid.pieces));
+  } else {
+    return V::round(V::min(V::max(position, V::set(0.0f)), V::set(grid.top)));
+  }
+}
+
 // Codes of four channels as one word a lane: rounded half to even, clamped to the range.
 template <class V>
 inline typename V::I pack_even_codes(typename V::F a, typename V::F b, typename V::F c, typename V::F d, const CodeRange& range) {

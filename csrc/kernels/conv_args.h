@@ -38,6 +38,10 @@ struct ConvBand {
   constexpr int64_t words() const { return rows * row(); }
 };
 
+// Pixels of a run, at most, and floats of its results where they become codes.
+constexpr int64_t longest_run = 128;
+constexpr int64_t conv_line_floats(int outputs) { return (outputs + 3) / 4 * 4 * longest_run; }
+
 // A map of the output's shape that is added: result * own + data * other. The output may be written over it.
 struct ConvResidual {
   const float* data = nullptr;
@@ -59,6 +63,12 @@ struct ConvTile {
   const float* slopes;  // one for each output channel; leaky_relu and prelu only
   void* scratch;        // the band's words, 64-byte aligned
   ConvResidual residual = {};
+  // A map of codes: planes of words of four channels, in the place of floats. Such an input was quantized by who wrote it; an output is by its only readers' grid.
+  bool packed_in = false;
+  const CodeGrid* out_grid = nullptr;
+  float* line = nullptr;     // results of a run of pixels before they become codes; conv_line_floats
+  int64_t out_from = 0;      // the pixel that `out` begins with
+  int pair_groups = 0;  // of channels whose products, added up in pairs, fit 16 bits; 0: too few to be worth it
 };
 
 // Float: one plane a channel.
@@ -76,12 +86,6 @@ struct ConvFloatMatrixArgs {
   const float* bias;
 };
 
-// The input's grid as the packing loop wants it: code = clamp(rint((x - lower) * inverse), 0, top), equation (2), or that of its pieces.
-struct CodeGrid {
-  float lower, inverse, top;
-  CodePieces pieces;
-};
-
 // Quantized: y[n] = scale[n] * R[n] + of_sum[n] * (sum of input codes) + constant[n], equation (5). One plane for each four
 // channels, and a last one for the sums of codes over channels.
 struct ConvCodesArgs {
@@ -90,6 +94,18 @@ struct ConvCodesArgs {
   const int32_t* weights;  // four signed codes a word; on matrix registers in the order of ConvFloatMatrixArgs, without the rests
   const float *scale, *of_sum, *constant;
   bool wide;  // 2 * largest input code * largest |weight code| > 32767
+};
+
+// A run of n outputs of one channel: to[x] = bias + sum over channels, rows and columns of the kernel of weight * from[channel][row][column + x], floats
+// `channel_step`, `row_step` and `column_step` apart. For convolutions in groups, of one channel each above all, whose input has its border already.
+struct ConvRunArgs {
+  const float* from;
+  int64_t channel_step, row_step, column_step;
+  int channels, rows, columns;
+  const float* weights;  // [channels][rows][columns]
+  float bias;
+  float* to;
+  int64_t n;
 };
 
 }  // namespace intaglio

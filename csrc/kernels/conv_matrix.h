@@ -169,7 +169,7 @@ inline void pack_split_band(const ConvTile& tile) {
   });
 }
 
-// Calls finish_of(width, y, x, first word of the strip) for a `finish` of each strip.
+// Calls finish_of(tile, width, y, x, first word of the strip) for a `finish` of each strip.
 template <class V, class Product, class Body>
 inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& finish_of) {
   V::tiles_begin();
@@ -178,10 +178,10 @@ inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const i
     const int32_t* row = static_cast<const int32_t*>(tile.scratch) + (y - tile.y0) * tile.geometry.stride * tile.band.row();
     for (int v = 0; v < vectors; v += strip_vectors) {
       const int width = vectors - v < strip_vectors ? vectors - v : strip_vectors;
-      const int64_t x = tile.x0 + v * V::lanes, end = x + width * V::lanes;
       const int32_t* field = row + v * V::lanes;
-      all_matrix_outputs<V, Product>(tile, taps, width, field, weights, finish_of(width, y, x, field));
-      activate_pixels<V>(tile, y, x, (end < tile.x1 ? end : tile.x1) - x);
+      finish_run<V>(tile, y, tile.x0 + v * V::lanes, width * V::lanes, strip_vectors * V::lanes, [&](const ConvTile& run, int64_t at_y, int64_t at_x) {
+        all_matrix_outputs<V, Product>(tile, taps, width, field, weights, finish_of(run, width, at_y, at_x, field));
+      });
     }
   }
   V::tiles_end();
@@ -193,8 +193,8 @@ void conv_float_matrix(const ConvFloatMatrixArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_split_band<V>(tile);
-  for_each_strip<V, SplitProduct<V>>(tile, taps, args.weights, [&](int, int64_t y, int64_t x, const int32_t*) {
-    return [&, y, x](int n, int t, typename V::F sum) { store_result<V>(tile, n, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n]))); };
+  for_each_strip<V, SplitProduct<V>>(tile, taps, args.weights, [&](const ConvTile& run, int, int64_t y, int64_t x, const int32_t*) {
+    return [&, y, x](int n, int t, typename V::F sum) { store_result<V>(run, n, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n]))); };
   });
 }
 
@@ -205,11 +205,11 @@ void conv_codes_matrix(const ConvCodesArgs& args) {
   find_taps<V>(tile, taps);
   pack_code_band<V>(tile, args.grid);
   typename V::F sums[strip_vectors];
-  for_each_strip<V, CodeProduct<V>>(tile, taps, args.weights, [&](int width, int64_t y, int64_t x, const int32_t* field) {
+  for_each_strip<V, CodeProduct<V>>(tile, taps, args.weights, [&](const ConvTile& run, int width, int64_t y, int64_t x, const int32_t* field) {
     sums_of_codes<V>(width, tile, taps, field, sums);
     return [&, y, x](int n, int t, typename V::I product) {
       const auto offset = V::fma(sums[t], V::set(args.of_sum[n]), V::set(args.constant[n]));
-      store_result<V>(tile, n, y, x + t * V::lanes, V::fma(V::convert(product), V::set(args.scale[n]), offset));
+      store_result<V>(run, n, y, x + t * V::lanes, V::fma(V::convert(product), V::set(args.scale[n]), offset));
     };
   });
 }

@@ -88,9 +88,50 @@ inline void pack_code_vectors(const ConvTile& tile, const CodeGrid& grid) {
   });
 }
 
+// Word i * stride after place `at` of a row of w words, `padding` where there is none; a null row is padding.
+template <class V>
+inline typename V::I fetch_words(const int32_t* row, int64_t w, int64_t at, int64_t stride, typename V::I padding) {
+  if (!row || at >= w) return padding;
+  if (stride == 1 && at >= 0 && at + V::lanes <= w) return V::load_i(row + at);
+  int32_t words[V::lanes];
+  V::store_i(words, padding);
+  for (int i = 0; i < V::lanes; ++i) {
+    const int64_t x = at + i * stride;
+    if (x >= 0 && x < w) words[i] = row[x];
+  }
+  return V::load_i(words);
+}
+
+// The same words as pack_code_vectors makes, from a map of codes: padding is the code of 0.
+template <class V>
+inline void pack_code_words(const ConvTile& tile, const CodeGrid& grid) {
+  using I = typename V::I;
+  const I ones = V::set_i(0x01010101), none = V::set_i(0), zero = code_of<V>(V::set(0.0f), grid);
+  const int in = tile.geometry.in, real = (in + 3) / 4;
+  const I whole = V::pack4(zero, zero, zero, zero), last = V::pack4(zero, in % 4 == 1 ? none : zero, in % 4 == 1 || in % 4 == 2 ? none : zero, in % 4 ? none : zero);
+  const auto* map = reinterpret_cast<const int32_t*>(tile.in);
+  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+    int32_t *words = static_cast<int32_t*>(tile.scratch) + line, *sums = words + tile.groups * tile.band.pitch;
+    for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(sums + i, none);
+    for (int64_t group = 0; group < tile.groups; ++group, words += tile.band.pitch) {
+      const int32_t* row = y >= 0 && y < tile.h ? map + group * tile.in_plane + y * tile.w : nullptr;
+      for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) {
+        const I padding = group + 1 < real ? whole : last;
+        const I word = group < real ? fetch_words<V>(row, tile.w, at + i * tile.geometry.stride, tile.geometry.stride, padding) : none;
+        V::store_i(words + i, word);
+        V::store_i(sums + i, V::template dot4<false>(V::load_i(sums + i), word, ones));
+      }
+    }
+  });
+}
+
 template <class V>
 inline void pack_code_band(const ConvTile& tile, const CodeGrid& grid) {
-  if (grid.pieces.count) {
+  if (tile.packed_in && grid.pieces.count) {
+    pack_code_words<simd::Pieced<V>>(tile, grid);
+  } else if (tile.packed_in) {
+    pack_code_words<V>(tile, grid);
+  } else if (grid.pieces.count) {
     pack_code_vectors<simd::Pieced<V>>(tile, grid);
   } else {
     pack_code_vectors<V>(tile, grid);

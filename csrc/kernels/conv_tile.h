@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/codes.h"
 #include "kernels/conv_args.h"
 
 namespace intaglio::kernels {
@@ -10,6 +11,7 @@ namespace intaglio::kernels {
 // Float words, fused multiply-add.
 template <class V>
 struct FloatTerm {
+  static constexpr bool paired = false;
   using Sum = typename V::F;
   using Word = float;
   static Sum zero() { return V::set(0.0f); }
@@ -21,12 +23,20 @@ struct FloatTerm {
 // Words of four codes, exact integer sums.
 template <class V, bool Wide>
 struct CodeTerm {
+  static constexpr bool paired = false;
   using Sum = typename V::I;
   using Word = int32_t;
   static Sum zero() { return V::set_i(0); }
   static Sum load(const int32_t* p) { return V::load_i(p); }
   static Sum broadcast(int32_t word) { return V::set_i(word); }
   static Sum multiply(Sum sum, Sum pixels, Sum weight) { return V::template dot4<Wide>(sum, pixels, weight); }
+};
+
+// The same in pairs of 16 bits, which are made 32-bit sums after every `pair_groups` groups: two instructions for four products instead of three.
+template <class V>
+struct PairTerm : CodeTerm<V, false> {
+  static constexpr bool paired = true;
+  static typename V::I multiply(typename V::I sum, typename V::I pixels, typename V::I weight) { return V::add_pairs(sum, pixels, weight); }
 };
 
 // Where each tap finds its words, from the first word of a pixel's field.
@@ -48,17 +58,17 @@ inline void find_taps(const ConvTile& tile, TapOffsets& taps) {
 template <class V>
 constexpr int widest = V::lanes == 16 ? 4 : 2;
 
-template <class V, class Term, class Finish, int M, int T>
-inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
-                          const Finish& finish) {
-  typename Term::Sum sum[M][T];
+// Sums over `groups` groups of channels; field and weights go on behind them.
+template <class V, class Term, int M, int T>
+inline void sum_products(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word*& field, const typename Term::Word*& weights, int groups,
+                         typename Term::Sum (&sum)[M][T]) {
 #pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
     for (int t = 0; t < T; ++t) sum[m][t] = Term::zero();
   }
   const int count = tile.geometry.taps();
-  for (int group = 0; group < tile.groups; ++group, field += tile.band.pitch) {
+  for (int group = 0; group < groups; ++group, field += tile.band.pitch) {
     for (int tap = 0; tap < count; ++tap, weights += M) {
       typename Term::Sum pixels[T];
 #pragma GCC unroll 4
@@ -70,6 +80,26 @@ inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const ty
         for (int t = 0; t < T; ++t) sum[m][t] = Term::multiply(sum[m][t], pixels[t], weight);
       }
     }
+  }
+}
+
+template <class V, class Term, class Finish, int M, int T>
+inline void register_tile(const ConvTile& tile, const TapOffsets& taps, const typename Term::Word* field, const typename Term::Word* weights,
+                          const Finish& finish) {
+  typename Term::Sum sum[M][T];
+  if constexpr (Term::paired) {
+    typename Term::Sum part[M][T];
+    for (int first = 0; first < tile.groups; first += tile.pair_groups) {
+      const int left = tile.groups - first;
+      sum_products<V, Term, M, T>(tile, taps, field, weights, left < tile.pair_groups ? left : tile.pair_groups, part);
+#pragma GCC unroll 6
+      for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+        for (int t = 0; t < T; ++t) sum[m][t] = first ? V::add_i(sum[m][t], V::sum_pairs(part[m][t])) : V::sum_pairs(part[m][t]);
+      }
+    }
+  } else {
+    sum_products<V, Term, M, T>(tile, taps, field, weights, tile.groups, sum);
   }
 #pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
@@ -112,7 +142,7 @@ inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& tap
 template <class V>
 inline void store_result(const ConvTile& tile, int64_t n, int64_t y, int64_t x, typename V::F result) {
   const int64_t pixel = y * tile.out_w + x, left = tile.x1 - x;
-  float* to = tile.out + n * tile.out_plane + pixel;
+  float* to = tile.out + n * tile.out_plane + (pixel - tile.out_from);
   if (const ConvResidual& residual = tile.residual; residual.data) {
     const float* from = residual.data + n * residual.plane + pixel;
     const auto other = left >= V::lanes ? V::load(from) : V::load_first(from, static_cast<int>(left));
@@ -130,12 +160,54 @@ template <class V>
 inline void activate_pixels(const ConvTile& tile, int64_t y, int64_t x, int64_t count) {
   if (tile.act == Activation::none) return;
   for (int n = 0; n < tile.geometry.out; ++n) {
-    float* run = tile.out + n * tile.out_plane + y * tile.out_w + x;
+    float* run = tile.out + n * tile.out_plane + (y * tile.out_w + x - tile.out_from);
     activate_run<V>(run, run, count, tile.act, tile.slopes[n]);
   }
 }
 
-// Calls body(width, y, x, first word of the field) for every run of `width` vectors of the tile, then applies the activation.
+// The results of a run as words of four codes, channels beyond the last as code 0.
+template <class V>
+inline void pack_results(const ConvTile& tile, const ConvTile& run, int64_t count) {
+  auto* words = reinterpret_cast<int32_t*>(tile.out) + run.out_from;
+  for (int n = 0; n < tile.geometry.out; n += 4, words += tile.out_plane) {
+    for (int64_t i = 0; i < count; i += V::lanes) {
+      typename V::I code[4];
+#pragma GCC unroll 4
+      for (int c = 0; c < 4; ++c) code[c] = n + c < tile.geometry.out ? code_of<V>(V::load(run.out + (n + c) * run.out_plane + i), *tile.out_grid) : V::set_i(0);
+      const auto word = V::pack4(code[0], code[1], code[2], code[3]);
+      if (count - i >= V::lanes) {
+        V::store_i(words + i, word);
+      } else {
+        int32_t rest[V::lanes];
+        V::store_i(rest, word);
+        for (int64_t j = 0; j < count - i; ++j) words[i + j] = rest[j];
+      }
+    }
+  }
+}
+
+// Calls body(tile, y, x) for a run of `length` pixels, at most `longest` of any run, then applies the activation and makes codes where they are wanted: the
+// tile that body gets says where results go.
+template <class V, class Body>
+inline void finish_run(const ConvTile& tile, int64_t y, int64_t x, int64_t length, int64_t longest, const Body& body) {
+  const int64_t count = x + length < tile.x1 ? length : tile.x1 - x;
+  if (!tile.out_grid) {
+    body(tile, y, x);
+    activate_pixels<V>(tile, y, x, count);
+    return;
+  }
+  ConvTile run = tile;
+  run.out = tile.line, run.out_plane = longest, run.out_from = y * tile.out_w + x;
+  body(run, y, x);
+  activate_pixels<V>(run, y, x, count);
+  if (tile.out_grid->pieces.count) {
+    pack_results<simd::Pieced<V>>(tile, run, count);
+  } else {
+    pack_results<V>(tile, run, count);
+  }
+}
+
+// Calls body(tile, width, y, x, first word of the field) for every run of `width` vectors of the tile, then finishes it.
 template <class V, int Widest, class Word, class Body>
 inline void for_each_field(const ConvTile& tile, const Word* words, const Body& body) {
   const int64_t vectors = (tile.x1 - tile.x0 + V::lanes - 1) / V::lanes;
@@ -144,9 +216,8 @@ inline void for_each_field(const ConvTile& tile, const Word* words, const Body& 
     for (int64_t v = 0; v < vectors;) {
       const int64_t left = vectors - v;
       const int width = left >= Widest ? Widest : left >= 2 ? 2 : 1;
-      const int64_t x = tile.x0 + v * V::lanes, end = x + width * V::lanes;
-      body(width, y, x, row + v * V::lanes);
-      activate_pixels<V>(tile, y, x, (end < tile.x1 ? end : tile.x1) - x);
+      finish_run<V>(tile, y, tile.x0 + v * V::lanes, width * V::lanes, Widest * V::lanes,
+                    [&](const ConvTile& run, int64_t at_y, int64_t at_x) { body(run, width, at_y, at_x, row + v * V::lanes); });
       v += width;
     }
   }

@@ -1,5 +1,7 @@
 // Convolutions, float and quantized: cuts the output into tiles that fit the second-level cache with their input, one kernel call each.
 // What the kernels do not do (groups, dilation, borders that differ or are mirrored) is in conv_general.cc.
+#include "ops/conv.h"
+
 #include <algorithm>
 #include <optional>
 
@@ -37,15 +39,19 @@ struct Tiling {
 template <class Form>
 class ConvOp final : public MapOp {
  public:
-  ConvOp(const ConvGeometry& geometry, ActivationSpec activation, ConvResidual residual, Form form)
-      : geometry_(geometry), activation_(std::move(activation)), residual_(residual), form_(std::move(form)) {}
+  ConvOp(const ConvGeometry& geometry, const OpSpec& spec, Form form)
+      : geometry_(geometry), activation_(conv_activation(spec, geometry.out)), residual_(conv_residual(spec)), form_(std::move(form)) {
+    packed_in_ = spec.attrs.contains("packed_in");
+    if (spec.sites.contains("output")) out_grid_ = code_grid(spec.grid("output"));
+  }
 
   Dims shape(const Operands& operands) const override {
     const Dims& in = operands.in.at(0);
-    if (in.rank != 4 || in[1] != geometry_.in) refuse_shapes("conv2d", "a map of as many channels as its weights");
+    if (in.rank != 4 || in[1] != (packed_in_ ? (geometry_.in + 3) / 4 : geometry_.in)) refuse_shapes("conv2d", "a map of as many channels as its weights");
     if (std::min(in[2], in[3]) + 2 * geometry_.pad < geometry_.kernel) throw Error("the picture is smaller than this network's convolutions; enlarge it");
-    const Dims out{in[0], geometry_.out, geometry_.output_extent(in[2]), geometry_.output_extent(in[3])};
+    Dims out{in[0], geometry_.out, geometry_.output_extent(in[2]), geometry_.output_extent(in[3])};
     if (operands.in.size() > 1 && !(operands.in[1] == out)) refuse_shapes("conv2d with a sum", "terms of one shape");
+    if (out_grid_) out[1] = (geometry_.out + 3) / 4;
     return out;
   }
 
@@ -55,7 +61,8 @@ class ConvOp final : public MapOp {
   Workspace workspace(const Operands& operands) const override {
     const Dims out = shape(operands);
     const Tiling tiling = Tiling::of(geometry_, form_.planes(), out[2], out[3], 1);
-    return {static_cast<size_t>(ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words()) * sizeof(float), 0};
+    const int64_t band = ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words();
+    return {static_cast<size_t>(band + (out_grid_ ? conv_line_floats(geometry_.out) : 0)) * sizeof(float), 0};
   }
 
   void run(const Context& context) const override {
@@ -76,8 +83,10 @@ class ConvOp final : public MapOp {
         const int64_t y0 = at / tiling.strips * tiling.rows, x0 = at % tiling.strips * tiling.columns;
         const int64_t y1 = std::min(y0 + tiling.rows, out.shape.h), x1 = std::min(x0 + tiling.columns, out.shape.w);
         const ConvBand band = ConvBand::of(geometry_, form_.planes(), y1 - y0, x1 - x0);
-        form_.run({geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
-                   activation_.act, activation_.slopes.data(), context.scratch(thread), residual});
+        ConvTile tile{geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
+                      activation_.act, activation_.slopes.data(), context.scratch(thread), residual, packed_in_};
+        if (out_grid_) tile.out_grid = &*out_grid_, tile.line = reinterpret_cast<float*>(context.scratch(thread)) + band.words();
+        form_.run(tile);
       }
     });
   }
@@ -85,6 +94,8 @@ class ConvOp final : public MapOp {
   ConvGeometry geometry_;
   ActivationSpec activation_;
   ConvResidual residual_;  // scales
+  bool packed_in_ = false;
+  std::optional<CodeGrid> out_grid_;
   Form form_;
 };
 
@@ -112,7 +123,8 @@ struct CodesForm {
   AlignedVector<int32_t> weights;
   CodeConstants constants;
   int planes() const { return groups + 1; }  // the sums of codes
-  void run(const ConvTile& tile) const {
+  void run(ConvTile tile) const {
+    tile.pair_groups = constants.pair_groups;
     kernel({tile, grid, weights.data(), constants.scale.data(), constants.of_sum.data(), constants.constant.data(), constants.wide});
   }
 };
@@ -139,13 +151,12 @@ bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int step
 std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
   const std::vector<float> bias = spec.tensor_or_zeros("bias", geometry.out);
   const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
-  ActivationSpec activation = conv_activation(spec, geometry.out);
   if (kernels.conv_float_matrix && prefer_matrix(geometry, 2, 3, geometry.in)) {
     FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
-    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, std::move(activation), conv_residual(spec), std::move(form));
+    return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, spec, std::move(form));
   }
   FloatForm form{kernels.conv_float, geometry.in, pack_float_weights(geometry, weight), bias};
-  return std::make_unique<ConvOp<FloatForm>>(geometry, std::move(activation), conv_residual(spec), std::move(form));
+  return std::make_unique<ConvOp<FloatForm>>(geometry, spec, std::move(form));
 }
 
 std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
@@ -154,7 +165,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   const Grid input = spec.grid("input");
   CodeConstants constants = CodeConstants::of(geometry, codes, spec.channel_grids("weight", geometry.out), input, bias);
   const int groups = (geometry.in + 3) / 4, shift = constants.shift;
-  CodesForm form{kernels.conv_codes, groups, {input.lower, input.inverse(), static_cast<float>(input.top()), code_pieces(input)}, {}, std::move(constants)};
+  CodesForm form{kernels.conv_codes, groups, code_grid(input), {}, std::move(constants)};
   if (kernels.conv_codes_matrix && prefer_matrix(geometry, 4, 1, groups)) {
     form.kernel = kernels.conv_codes_matrix;
     form.groups = matrix_groups(geometry, 4);
@@ -162,7 +173,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }
-  return std::make_unique<ConvOp<CodesForm>>(geometry, conv_activation(spec, geometry.out), conv_residual(spec), std::move(form));
+  return std::make_unique<ConvOp<CodesForm>>(geometry, spec, std::move(form));
 }
 
 }  // namespace
@@ -183,6 +194,8 @@ ConvResidual conv_residual(const OpSpec& spec) {
   return residual;
 }
 
+bool has_conv_kernel(const OpSpec& spec) { return spec.shape_of("weight").size() == 4 && kernel_geometry(spec); }
+
 std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) {
   const auto& weight = spec.shape_of("weight");
   if (weight.size() != 4) spec.refuse("weights have four axes");
@@ -192,6 +205,7 @@ std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) 
   }
   const auto geometry = kernel_geometry(spec);
   if (!geometry) return make_general_conv(spec, kernels);
+  if (spec.attrs.contains("packed_in") && !spec.has_codes("weight.codes")) spec.refuse("floats cannot be multiplied by codes");
   return spec.has_codes("weight.codes") ? make_codes(spec, kernels, *geometry) : make_float(spec, kernels, *geometry);
 }
 

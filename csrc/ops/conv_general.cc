@@ -43,7 +43,7 @@ int64_t source(int64_t at, int64_t before, int64_t n, bool reflect) {
 class GeneralConv final : public MapOp {
  public:
   GeneralConv(const OpSpec& spec, const KernelTable& kernels)
-      : geometry_(spec), activate_(kernels.activate), activation_(conv_activation(spec, geometry_.outputs)), residual_(conv_residual(spec)) {
+      : geometry_(spec), run_(kernels.conv_run), activate_(kernels.activate), activation_(conv_activation(spec, geometry_.outputs)), residual_(conv_residual(spec)) {
     const auto& shape = spec.shape_of("weight");
     const std::vector<float> bias = spec.tensor_or_zeros("bias", geometry_.outputs);
     quantized_ = spec.has_codes("weight.codes");
@@ -94,13 +94,33 @@ class GeneralConv final : public MapOp {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t y = source(at % h, geometry_.padding[0], in.shape.h, geometry_.reflect);
         float* to = padded + at * w;
-        for (int64_t x = 0; x < w; ++x) {
-          const int64_t from = y < 0 ? -1 : source(x, geometry_.padding[1], in.shape.w, geometry_.reflect);
-          to[x] = from < 0 ? 0.0f : in.row(at / h, y)[from];
+        if (y < 0) {
+          std::fill_n(to, w, 0.0f);
+        } else {
+          pad_row(in.row(at / h, y), in.shape.w, to, w);
         }
         if (quantized_) grid_.positions(to, to, w);
       }
     });
+  }
+
+  void pad_row(const float* from, int64_t n, float* to, int64_t w) const {
+    const int64_t before = geometry_.padding[1];
+    const auto border = [&](int64_t x) {
+      const int64_t place = source(x, before, n, geometry_.reflect);
+      to[x] = place < 0 ? 0.0f : from[place];
+    };
+    for (int64_t x = 0; x < before; ++x) border(x);
+    std::copy_n(from, n, to + before);
+    for (int64_t x = before + n; x < w; ++x) border(x);
+  }
+
+  // Floats of neighbouring pixels go through the kernel.
+  void run_row(const Context& context, const Map& in, float* to, int64_t n, int64_t y, int64_t count) const {
+    const int64_t h = geometry_.padded(in.shape.h, 0), w = geometry_.padded(in.shape.w, 1), group = n / (geometry_.outputs / geometry_.groups);
+    const float* from = reinterpret_cast<const float*>(context.shared()) + (group * geometry_.inputs * h + y * geometry_.stride[0]) * w;
+    run_({from, h * w, geometry_.dilation[0] * w, geometry_.dilation[1], static_cast<int>(geometry_.inputs), static_cast<int>(geometry_.kernel[0]),
+          static_cast<int>(geometry_.kernel[1]), weight_.data() + n * geometry_.terms(), constants_.constant[static_cast<size_t>(n)], to, count});
   }
 
   // sums[x] += weight * values[x * step]
@@ -115,7 +135,8 @@ class GeneralConv final : public MapOp {
 
   void row(const Context& context, int64_t index, const Map& in, const Map& out, int64_t n, int64_t y) const {
     float* to = out.row(n, y);
-    for (int64_t x = 0; x < out.shape.w; x += strip) {
+    if (!quantized_ && geometry_.stride[1] == 1) run_row(context, in, to, n, y, out.shape.w);
+    for (int64_t x = 0; (quantized_ || geometry_.stride[1] > 1) && x < out.shape.w; x += strip) {
       const int64_t count = std::min(strip, out.shape.w - x);
       if (!quantized_ || exact_) {
         sum<float>(context, in, to + x, n, y, x, count);
@@ -155,6 +176,7 @@ class GeneralConv final : public MapOp {
   }
 
   GeneralGeometry geometry_;
+  void (*run_)(const ConvRunArgs&);
   void (*activate_)(const ActivateArgs&);
   ActivationSpec activation_;
   ConvResidual residual_;  // scales

@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "ops/pack_linear.h"
+
 namespace intaglio {
 namespace {
 
@@ -51,10 +53,10 @@ AlignedVector<int32_t> pack_code_weights(const ConvGeometry& geometry, const std
 
 CodeConstants CodeConstants::of(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
                                 const std::vector<float>& bias) {
-  const int bits = grids.front().bits;
   CodeConstants constants;
-  constants.shift = bits == 8 ? 128 : 0;
-  constants.wide = 2 * input.top() * (bits == 8 ? 128 : grids.front().top()) > 32767;
+  constants.shift = 1 << (grids.front().bits - 1);
+  constants.wide = needs_wide(input.top(), constants.shift);
+  constants.pair_groups = pair_words(input.top(), constants.shift) / geometry.taps();
   const auto terms = static_cast<std::ptrdiff_t>(geometry.in) * geometry.taps();
   auto kernel = codes.begin();
   for (size_t n = 0; n < bias.size(); ++n, kernel += terms) {

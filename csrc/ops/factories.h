@@ -44,6 +44,7 @@ INTAGLIO_FACTORY(shift_mask);
 INTAGLIO_FACTORY(unfold);
 // Made by fusion only (fuse/): no file may hold them.
 INTAGLIO_FACTORY(window_block);
+INTAGLIO_FACTORY(attention);
 INTAGLIO_FACTORY(channel_norm);
 INTAGLIO_FACTORY(scaled_add);
 #undef INTAGLIO_FACTORY

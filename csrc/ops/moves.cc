@@ -91,6 +91,7 @@ class PermuteOp final : public MapOp {
     const int64_t tall = inner == last ? 1 : (move.n[inner] + block - 1) / block, wide = inner == last ? 1 : (move.n[last] + block - 1) / block;
     int64_t outer = 1;
     for (int axis = 0; axis < move.rank; ++axis) outer *= axis == inner || axis == last ? 1 : move.n[axis];
+    if (inner == last && last > 0) return copy_runs(context, move);
     context.pool.run(outer * tall * wide, [&](int, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         int64_t rest = at / (tall * wide), source = 0, target = 0;
@@ -113,6 +114,32 @@ class PermuteOp final : public MapOp {
  private:
   static constexpr int64_t block = 32;
 
+  // Runs that lie together on both sides: those of the last axis but one in a loop, the axes before it counted through.
+  static void copy_runs(const Context& context, const Permutation& move) {
+    const int last = move.rank - 1, next = last - 1;
+    int64_t outer = 1;
+    for (int axis = 0; axis < next; ++axis) outer *= move.n[axis];
+    context.pool.run(outer, [&](int, int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; ++at) {
+        int64_t rest = at, source = 0, target = 0;
+        for (int axis = next - 1; axis >= 0; --axis) {
+          const int64_t place = rest % move.n[axis];
+          rest /= move.n[axis], source += place * move.from[axis], target += place * move.to[axis];
+        }
+        const float* from = context.in[0].data + source;
+        float* to = context.out.data + target;
+        for (int64_t i = 0; i < move.n[next]; ++i, from += move.from[next], to += move.to[next]) copy_run(to, from, move.n[last], move.from[last]);
+      }
+    });
+  }
+  // Short runs in pieces of four and two, which a compiler knows the size of; longer ones as the library does it.
+  static void copy_run(float* to, const float* from, int64_t n, int64_t step) {
+    if (step != 1 || n > 64) return copy(to, from, n, step);
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) std::memcpy(to + i, from + i, 16);
+    if (i + 2 <= n) std::memcpy(to + i, from + i, 8), i += 2;
+    if (i < n) to[i] = from[i];
+  }
   static void copy(float* to, const float* from, int64_t n, int64_t step) {
     if (step == 1) {
       std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
@@ -120,12 +147,35 @@ class PermuteOp final : public MapOp {
       for (int64_t i = 0; i < n; ++i) to[i] = from[i * step];
     }
   }
-  // to[y][x] = from[x][y]
+  // to[y][x] = from[x][y]; squares of four in registers.
   static void transpose(float* to, int64_t to_row, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
+    int64_t y = 0;
+    for (; y + 4 <= rows; y += 4) {
+      int64_t x = 0;
+      for (; x + 4 <= columns; x += 4) transpose_square(to + y * to_row + x, to_row, from + x * from_row + y, from_row);
+      transpose_slowly(to + y * to_row + x, to_row, from + x * from_row + y, from_row, 4, columns - x);
+    }
+    transpose_slowly(to + y * to_row, to_row, from + y, from_row, rows - y, columns);
+  }
+  static void transpose_slowly(float* to, int64_t to_row, const float* from, int64_t from_row, int64_t rows, int64_t columns) {
     for (int64_t y = 0; y < rows; ++y) {
       for (int64_t x = 0; x < columns; ++x) to[y * to_row + x] = from[x * from_row + y];
     }
   }
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  static void transpose_square(float* to, int64_t to_row, const float* from, int64_t from_row) {
+    typedef float Four __attribute__((vector_size(16)));
+    Four a, b, c, d;
+    std::memcpy(&a, from, 16), std::memcpy(&b, from + from_row, 16), std::memcpy(&c, from + 2 * from_row, 16), std::memcpy(&d, from + 3 * from_row, 16);
+    const Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    a = __builtin_shufflevector(ab, cd, 0, 1, 4, 5), b = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+    std::memcpy(to, &a, 16), std::memcpy(to + to_row, &b, 16), std::memcpy(to + 2 * to_row, &c, 16), std::memcpy(to + 3 * to_row, &d, 16);
+  }
+#else
+  static void transpose_square(float* to, int64_t to_row, const float* from, int64_t from_row) { transpose_slowly(to, to_row, from, from_row, 4, 4); }
+#endif
 
   std::vector<int64_t> axes_;
 };
@@ -135,9 +185,9 @@ class PlacesOp : public MapOp {
  public:
   Workspace workspace(const Operands& operands) const override {
     const Dims out = shape(operands);
-    int64_t places = 0;
-    for (int axis = 0; axis < out.rank; ++axis) places += out[axis];
-    return {0, static_cast<size_t>(places) * sizeof(int64_t)};
+    int64_t places = 0, longest = 0;
+    for (int axis = 0; axis < out.rank; ++axis) places += out[axis], longest = std::max(longest, out[axis]);
+    return {0, static_cast<size_t>(places + longest) * sizeof(int64_t)};
   }
 
   void run(const Context& context) const override {
@@ -164,6 +214,12 @@ class PlacesOp : public MapOp {
     }
     const int last = kept - 1;
     const int64_t rows = out.dims.count(0, last), step = last - missing < 0 ? 0 : in.stride(last - missing), to_step = out.stride(last);
+    int64_t* together = next;  // how many places from here on lie together in the input too, or are filled
+    for (int64_t at = out.dims[last]; at-- > 0;) {
+      const bool ends = at + 1 == out.dims[last] || to_step != length;
+      const int64_t from = places[last][at], behind = ends ? 0 : places[last][at + 1];
+      together[at] = !ends && (from < 0 ? behind < 0 : behind == from + 1 && step == length) ? together[at + 1] + 1 : 1;
+    }
     context.pool.run(rows, [&](int, int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         int64_t rest = row, source = 0, target = 0;
@@ -174,15 +230,15 @@ class PlacesOp : public MapOp {
           filled = filled || from < 0;
           if (axis >= missing) source += from * in.stride(axis - missing);
         }
-        for (int64_t at = 0; at < out.dims[last]; ++at) {
-          const int64_t from = places[last][at];
+        for (int64_t at = 0; at < out.dims[last]; at += together[at]) {
+          const int64_t from = places[last][at], count = together[at] * length;
           float* to = out.data + target + at * to_step;
           if (filled || from < 0) {
-            std::fill_n(to, length, filling());
-          } else if (length == 1) {
+            std::fill_n(to, count, filling());
+          } else if (count == 1) {
             *to = in.data[source + from * step];
           } else {
-            std::memcpy(to, in.data + source + from * step, static_cast<size_t>(length) * sizeof(float));
+            std::memcpy(to, in.data + source + from * step, static_cast<size_t>(count) * sizeof(float));
           }
         }
       }

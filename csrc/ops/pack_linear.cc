@@ -46,6 +46,8 @@ CodeRange code_range(const Grid& grid) {
   return {every_byte(grid.top()), code_pieces(pieced)};
 }
 
+CodeGrid code_grid(const Grid& grid) { return {grid.lower, grid.inverse(), static_cast<float>(grid.top()), code_pieces(grid)}; }
+
 int32_t every_byte(int code) { return static_cast<int32_t>(0x01010101u * static_cast<uint32_t>(code)); }
 
 double magnitude(const Grid& grid) {

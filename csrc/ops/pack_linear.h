@@ -19,6 +19,13 @@ constexpr bool is_narrow(int words, int unsigned_top, int largest_signed) { retu
 // Whether pairs of products of an unsigned and a signed operand may exceed 16 bits.
 constexpr bool needs_wide(int unsigned_top, int largest_signed) { return 2 * unsigned_top * largest_signed > 32767; }
 
+// How many words of 4 products may be added up in pairs before 16 bits overflow; 0 where that is too few to be worth it: a sum of pairs costs four
+// instructions when it is made one of 32 bits, and saves one for each word until then.
+constexpr int pair_words(int unsigned_top, int largest_signed) {
+  const int words = 32767 / (2 * unsigned_top * largest_signed);
+  return words < 8 ? 0 : words;
+}
+
 // Order of outputs or inputs in the packed layer: an index of the layer, or -1 for padding.
 using Order = std::vector<int64_t>;
 Order plain_order(int64_t count);                         // padded to a multiple of 4
@@ -54,6 +61,7 @@ PackedLinear pack_linear(const OpSpec& spec, const std::string& part, int64_t ou
 // The grid's codes as kernels want them.
 CodePieces code_pieces(const Grid& grid);
 CodeRange code_range(const Grid& grid);
+CodeGrid code_grid(const Grid& grid);
 
 // A code in each of the 4 bytes.
 int32_t every_byte(int code);

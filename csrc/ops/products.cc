@@ -1,4 +1,4 @@
-// Products of matrices: linear and matmul, float and of codes. Those of codes are blocks of `lanes` rows against packed columns by the kernel dot_tile,
+// Products of matrices: linear and matmul, float and of codes. Those of codes are blocks of rows of bytes against packed columns by the kernel row_products,
 // with the integers R of equations (4) and (5) in full and the reference's roundings behind them. Threads take blocks of rows.
 #include <algorithm>
 #include <cmath>
@@ -9,6 +9,7 @@
 #include "ops/aligned.h"
 #include "ops/code_rows.h"
 #include "ops/factories.h"
+#include "ops/pack_linear.h"
 
 namespace intaglio {
 namespace {
@@ -16,48 +17,37 @@ namespace {
 constexpr size_t cache_line = 64;
 size_t lines(int64_t bytes) { return (static_cast<size_t>(bytes) + cache_line - 1) / cache_line * cache_line; }
 
-// The signed operand is shifted where a code may exceed seven bits.
-constexpr int shift_of(int top) { return top > 127 ? 128 : 0; }
-constexpr bool is_wide(int top, int signed_top) { return 2 * top * (shift_of(signed_top) ? 128 : signed_top) > 32767; }
+constexpr int64_t block_rows = 48;  // rows whose codes and products stay in the first-level cache; a multiple of every tile of rows
+constexpr int64_t slack = 64;       // bytes of one vector behind the last row
 
-// What both products know: the kernel, and how rows are packed for it.
-struct Tile {
-  void (*kernel)(const DotTileArgs&);
-  int64_t lanes;
-  bool wide;
+int64_t up_to(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-  // Codes of up to `lanes` rows of k as [groups][lanes][4], and the sum of each row; row r begins at rows + r * step. `line` holds k bytes.
-  void pack(const RowGrid& grid, const float* rows, int64_t step, int64_t count, int64_t k, uint8_t* packed, int32_t* sums, uint8_t* line) const {
-    const int64_t groups = (k + 3) / 4;
-    if (count < lanes) std::memset(packed, 0, static_cast<size_t>(groups * lanes * 4));
-    for (int64_t r = 0; r < count; ++r) {
-      grid.codes(rows + r * step, line, k);
-      std::memset(line + k, 0, static_cast<size_t>(groups * 4 - k));
-      int32_t sum = 0;
-      for (int64_t i = 0; i < k; ++i) sum += line[i];
-      sums[r] = sum;
-      for (int64_t group = 0; group < groups; ++group) std::memcpy(packed + (group * lanes + r) * 4, line + group * 4, 4);
-    }
-  }
-};
+// A mask of the real bytes of a row, for the sums of its codes.
+AlignedVector<uint8_t> ones_of(int64_t k) {
+  AlignedVector<uint8_t> ones(static_cast<size_t>(up_to(k, 4) + slack), 0);
+  std::fill_n(ones.begin(), k, uint8_t{1});
+  return ones;
+}
 
 class CodeLinearOp final : public Op {
  public:
-  CodeLinearOp(const OpSpec& spec, const KernelTable& kernels) : grid_(spec.grid("input")) {
+  CodeLinearOp(const OpSpec& spec, const KernelTable& kernels) : kernels_(kernels) {
+    const Grid input = spec.grid("input");
     const auto& shape = spec.shape_of("weight");
-    n_ = shape[0], k_ = shape[1];
+    n_ = shape[0], k_ = shape[1], width_ = up_to(k_, 4), stride_ = up_to(n_, kernels.lanes);
     const auto& codes = spec.code_tensor("weight.codes", "weight", shape);
     const auto grids = spec.channel_grids("weight", n_);
-    const int top = grids.front().top();
-    if (k_ * grid_.grid.top() * top >= limits::int32_terms) spec.refuse("more products in a sum than 32 bits hold");
-    shift_ = shift_of(top);
-    tile_ = {kernels.dot_tile, kernels.lanes, is_wide(grid_.grid.top(), top)};
-    const int64_t width = (k_ + 3) / 4 * 4;
-    weights_.assign(static_cast<size_t>(n_ * width), 0);
+    if (k_ * input.top() * grids.front().top() >= limits::int32_terms) spec.refuse("more products in a sum than 32 bits hold");
+    shift_ = 1 << (grids.front().bits - 1);
+    wide_ = needs_wide(input.top(), shift_), pair_groups_ = pair_words(input.top(), shift_);
+    grid_ = code_grid(input), ones_ = ones_of(k_);
+    words_.assign(static_cast<size_t>(width_ / 4 * stride_), 0);
+    auto* bytes = reinterpret_cast<int8_t*>(words_.data());
     for (int64_t n = 0; n < n_; ++n) {
-      for (int64_t k = 0; k < k_; ++k) weights_[static_cast<size_t>(n * width + k)] = static_cast<int8_t>(codes[static_cast<size_t>(n * k_ + k)] - shift_);
+      for (int64_t k = 0; k < k_; ++k) bytes[(k / 4 * stride_ + n) * 4 + k % 4] = static_cast<int8_t>(codes[static_cast<size_t>(n * k_ + k)] - shift_);
     }
-    constants_ = LinearConstants::of(codes, k_, grid_.grid, grids, spec.tensor_or_zeros("bias", n_));
+    constants_ = LinearConstants::of(codes, k_, input, grids, spec.tensor_or_zeros("bias", n_));
+    for (auto* values : {&constants_.of_product, &constants_.of_sum, &constants_.constant}) values->resize(static_cast<size_t>(stride_), 0.0f);
   }
 
   Dims shape(const Operands& operands) const override {
@@ -66,41 +56,34 @@ class CodeLinearOp final : public Op {
     out[out.rank - 1] = n_;
     return out;
   }
-  Workspace workspace(const Operands&) const override { return {packed_bytes() + lines(n_ * tile_.lanes * 4) + lines(tile_.lanes * 4) + lines(k_ + 4), 0}; }
+  Workspace workspace(const Operands&) const override { return {code_bytes() + lines(block_rows * 4), 0}; }
 
   void run(const Context& context) const override {
     const int64_t rows = context.out.dims.count() / n_;
-    context.pool.run((rows + tile_.lanes - 1) / tile_.lanes, [&](int thread, int64_t begin, int64_t end) {
-      std::byte* scratch = context.scratch(thread);
-      auto* packed = reinterpret_cast<uint8_t*>(scratch);
-      auto* products = reinterpret_cast<int32_t*>(scratch += packed_bytes());
-      auto* sums = reinterpret_cast<int32_t*>(scratch += lines(n_ * tile_.lanes * 4));
-      auto* line = reinterpret_cast<uint8_t*>(scratch += lines(tile_.lanes * 4));
-      for (int64_t block = begin; block < end; ++block) {
-        const int64_t first = block * tile_.lanes, count = std::min(tile_.lanes, rows - first);
-        tile_.pack(grid_, context.in[0].data + first * k_, k_, count, k_, packed, sums, line);
-        tile_.kernel({packed, weights_.data(), products, static_cast<int>((k_ + 3) / 4), static_cast<int>(n_), tile_.wide});
-        for (int64_t r = 0; r < count; ++r) finish(products + r, sums[r], context.out.data + (first + r) * n_);
+    context.pool.run((rows + block_rows - 1) / block_rows, [&](int thread, int64_t begin, int64_t end) {
+      auto* codes = reinterpret_cast<uint8_t*>(context.scratch(thread));
+      auto* sums = reinterpret_cast<int32_t*>(context.scratch(thread) + code_bytes());
+      for (int64_t first = begin * block_rows; first < std::min(end * block_rows, rows); first += block_rows) {
+        const int64_t count = std::min(block_rows, rows - first);
+        kernels_.code_rows({context.in[0].data + first * k_, k_, codes, sums, ones_.data(), count, static_cast<int>(k_), static_cast<int>(width_), grid_});
+        kernels_.row_products({codes, words_.data(), sums, count, stride_, static_cast<int>(width_ / 4), static_cast<int>(n_), wide_, pair_groups_, shift_,
+                               constants_.of_product.data(), constants_.of_sum.data(), constants_.constant.data(), -0.0f,
+                               context.out.data + first * n_, nullptr});
       }
     });
   }
 
  private:
-  size_t packed_bytes() const { return lines((k_ + 3) / 4 * tile_.lanes * 4); }
-  void finish(const int32_t* products, int32_t sum, float* to) const {
-    const auto of_codes = static_cast<float>(sum);
-    for (int64_t n = 0; n < n_; ++n) {
-      const auto channel = static_cast<size_t>(n);
-      const int32_t whole = products[n * tile_.lanes] + shift_ * sum;
-      to[n] = constants_.of_product[channel] * static_cast<float>(whole) + constants_.of_sum[channel] * of_codes + constants_.constant[channel];
-    }
-  }
+  size_t code_bytes() const { return lines(block_rows * width_ + slack); }
 
-  int64_t n_, k_;
-  RowGrid grid_;
+  const KernelTable& kernels_;
+  int64_t n_, k_, width_, stride_;
+  CodeGrid grid_;
+  AlignedVector<uint8_t> ones_;
   int32_t shift_;
-  Tile tile_;
-  AlignedVector<int8_t> weights_;
+  bool wide_;
+  int pair_groups_;
+  AlignedVector<int32_t> words_;
   LinearConstants constants_;
 };
 
@@ -198,31 +181,32 @@ class FloatMatmulOp final : public Op {
 // Both operands are quantized. Long sums are taken in pieces of k, each of which fits 32 bits, and added up in 64.
 class CodeMatmulOp final : public Op {
  public:
-  CodeMatmulOp(const OpSpec& spec, const KernelTable& kernels) : a_(spec.grid("a")), b_(spec.grid("b")) {
-    shift_ = shift_of(b_.grid.top());
-    tile_ = {kernels.dot_tile, kernels.lanes, is_wide(a_.grid.top(), b_.grid.top())};
-    const double step_a = a_.grid.step, lower_a = a_.grid.lower, step_b = b_.grid.step, lower_b = b_.grid.lower;
+  CodeMatmulOp(const OpSpec& spec, const KernelTable& kernels)
+      : kernels_(kernels), a_(spec.grid("a")), b_(spec.grid("b")), shift_(b_.top() > 127 ? 128 : 0), ones_(ones_of(most)) {
+    const int signed_top = shift_ ? shift_ : b_.top();
+    wide_ = needs_wide(a_.top(), signed_top), pair_groups_ = pair_words(a_.top(), signed_top);
+    const double step_a = a_.step, lower_a = a_.lower, step_b = b_.step, lower_b = b_.lower;
     of_product_ = static_cast<float>(step_a * step_b), of_a_ = static_cast<float>(step_a * lower_b), of_b_ = static_cast<float>(step_b * lower_a);
   }
 
   Dims shape(const Operands& operands) const override {
     const Matrices form(operands.in.at(0), operands.in.at(1));
-    if (form.k >= limits::exact_terms / (a_.grid.top() * b_.grid.top())) throw Error("a product of this network sums more terms than 53 bits hold; use a smaller picture");
+    if (form.k >= limits::exact_terms / (a_.top() * b_.top())) throw Error("a product of this network sums more terms than 53 bits hold; use a smaller picture");
     return form.out;
   }
-  Workspace workspace(const Operands& operands) const override { return {Scratch(Matrices(operands.in[0], operands.in[1]), tile_.lanes).bytes, 0}; }
+  Workspace workspace(const Operands& operands) const override { return {Scratch(Matrices(operands.in[0], operands.in[1]), kernels_.lanes).bytes, 0}; }
 
   void run(const Context& context) const override {
     const Tensor &a = context.in[0], &b = context.in[1];
     const Matrices form(a.dims, b.dims);
-    const Scratch parts(form, tile_.lanes);
-    const int64_t blocks = (form.m + tile_.lanes - 1) / tile_.lanes;
-    const auto constant = static_cast<float>(static_cast<double>(form.k) * a_.grid.lower * static_cast<double>(b_.grid.lower));
+    const Scratch parts(form, kernels_.lanes);
+    const int64_t blocks = (form.m + block_rows - 1) / block_rows;
+    const auto constant = static_cast<float>(static_cast<double>(form.k) * a_.lower * static_cast<double>(b_.lower));
     context.pool.run(form.batch * blocks, [&](int thread, int64_t begin, int64_t end) {
       std::byte* scratch = context.scratch(thread);
       int64_t packed = -1;
       for (int64_t at = begin; at < end; ++at) {
-        const int64_t matrix = form.index(b.dims, at / blocks), first = at % blocks * tile_.lanes, count = std::min(tile_.lanes, form.m - first);
+        const int64_t matrix = form.index(b.dims, at / blocks), first = at % blocks * block_rows, count = std::min(block_rows, form.m - first);
         if (matrix != packed) pack_columns(form, parts, b.data + matrix * form.k * form.n, scratch);
         packed = matrix;
         const float* rows = a.data + (form.index(a.dims, at / blocks) * form.m + first) * form.k;
@@ -236,16 +220,21 @@ class CodeMatmulOp final : public Op {
 
   // One region after another in a thread's scratch.
   struct Scratch {
-    size_t columns = 0, column_sums, rows, row_sums, products, totals, line, bytes;
-    Scratch(const Matrices& form, int64_t lanes) {
-      const int64_t width = (form.k + 3) / 4 * 4;
-      column_sums = columns + lines(form.n * width);
-      rows = column_sums + lines(form.n * 8);
-      row_sums = rows + lines(std::min(width, most) * lanes);
-      products = row_sums + lines(lanes * 8);
-      totals = products + lines(form.n * lanes * 4);
-      line = totals + lines(form.n * lanes * 8) + lines(lanes * 4);
-      bytes = line + lines(std::min(width, most) + 4) + lines(form.n);
+    int64_t stride;  // of columns
+    size_t words = 0, column_sums, of_product, of_a, of_column, piece_sums, rows, row_sums, whole_row_sums, products, totals, bytes;
+    Scratch(const Matrices& form, int64_t lanes) : stride(up_to(form.n, lanes)) {
+      const int64_t width = up_to(form.k, 4);
+      column_sums = words + lines(stride * width);
+      of_product = column_sums + lines(stride * 8);
+      of_a = of_product + lines(stride * 4);
+      of_column = of_a + lines(stride * 4);
+      piece_sums = of_column + lines(stride * 4);
+      rows = piece_sums + lines(stride * 4);
+      row_sums = rows + lines(std::min(width, most) * block_rows + slack);
+      whole_row_sums = row_sums + lines(block_rows * 4);
+      products = whole_row_sums + lines(block_rows * 8);
+      totals = products + (form.k > most ? lines(stride * block_rows * 4) : 0);
+      bytes = totals + (form.k > most ? lines(stride * block_rows * 8) : 0);
     }
   };
   template <class T>
@@ -253,57 +242,71 @@ class CodeMatmulOp final : public Op {
     return reinterpret_cast<T*>(scratch + offset);
   }
 
-  // Piece by piece of k: [n][groups][4] signed codes, zero beyond k; and the sum of each column's codes.
+  // Piece by piece of k: signed codes as words, the sum of each column's codes, and what the epilogue multiplies and adds in each column.
   void pack_columns(const Matrices& form, const Scratch& parts, const float* b, std::byte* scratch) const {
-    auto *columns = at<int8_t>(scratch, parts.columns);
+    auto *words = at<int32_t>(scratch, parts.words), *piece_sums = at<int32_t>(scratch, parts.piece_sums);
     auto* sums = at<int64_t>(scratch, parts.column_sums);
-    auto* line = at<uint8_t>(scratch, parts.line + lines(std::min((form.k + 3) / 4 * 4, most) + 4));
-    std::fill_n(sums, form.n, int64_t{0});
+    std::fill_n(sums, parts.stride, int64_t{0});
     for (int64_t start = 0; start < form.k; start += most) {
-      const int64_t k = std::min(most, form.k - start), width = (k + 3) / 4 * 4;
-      for (int64_t i = 0; i < width; ++i) {
-        if (i < k) b_.codes(b + (start + i) * form.n, line, form.n);
-        for (int64_t n = 0; n < form.n; ++n) {
-          columns[n * width + i] = i < k ? static_cast<int8_t>(line[n] - shift_) : int8_t{0};
-          sums[n] += i < k ? line[n] : 0;
-        }
-      }
-      columns += form.n * width;
+      const int64_t k = std::min(most, form.k - start);
+      kernels_.code_columns({b + start * form.n, form.n, words, piece_sums, parts.stride, static_cast<int>(k), static_cast<int>(form.n), shift_ != 0, code_grid(b_)});
+      for (int64_t n = 0; n < form.n; ++n) sums[n] += piece_sums[n];
+      words += up_to(k, 4) / 4 * parts.stride;
     }
+    std::fill_n(at<float>(scratch, parts.of_product), parts.stride, of_product_);
+    std::fill_n(at<float>(scratch, parts.of_a), parts.stride, of_a_);
+    for (int64_t n = 0; n < parts.stride; ++n) at<float>(scratch, parts.of_column)[n] = of_b_ * static_cast<float>(sums[n]);
+  }
+
+  RowProductsArgs product(const Scratch& parts, int64_t k, int64_t n, int64_t count, const int32_t* words, std::byte* scratch) const {
+    return {at<uint8_t>(scratch, parts.rows), words, at<int32_t>(scratch, parts.row_sums), count, parts.stride, static_cast<int>(up_to(k, 4) / 4), static_cast<int>(n), wide_,
+            pair_groups_, shift_, at<float>(scratch, parts.of_product), at<float>(scratch, parts.of_a), at<float>(scratch, parts.of_column), 0.0f, nullptr, nullptr};
+  }
+
+  void code_piece(const Matrices& form, const Scratch& parts, const float* rows, int64_t count, int64_t k, std::byte* scratch) const {
+    const int64_t width = up_to(k, 4);
+    const uint8_t* ones = ones_.data() + (most - k);  // k of them, then zeros
+    kernels_.code_rows({rows, form.k, at<uint8_t>(scratch, parts.rows), at<int32_t>(scratch, parts.row_sums), ones, count, static_cast<int>(k), static_cast<int>(width), code_grid(a_)});
   }
 
   void multiply(const Matrices& form, const Scratch& parts, const float* rows, int64_t count, float constant, float* to, std::byte* scratch) const {
-    const auto* columns = at<int8_t>(scratch, parts.columns);
-    const auto* column_sums = at<int64_t>(scratch, parts.column_sums);
-    auto* packed = at<uint8_t>(scratch, parts.rows);
-    auto *row_sums = at<int64_t>(scratch, parts.row_sums), *totals = at<int64_t>(scratch, parts.totals);
-    auto *products = at<int32_t>(scratch, parts.products), *piece_sums = at<int32_t>(scratch, parts.totals + lines(form.n * tile_.lanes * 8));
-    auto* line = at<uint8_t>(scratch, parts.line);
-    std::fill_n(row_sums, tile_.lanes, int64_t{0});
-    const bool long_sum = form.k > most;
+    if (form.k > most) return multiply_long(form, parts, rows, count, constant, to, scratch);
+    code_piece(form, parts, rows, count, form.k, scratch);
+    RowProductsArgs args = product(parts, form.k, form.n, count, at<int32_t>(scratch, parts.words), scratch);
+    args.constant = constant, args.to = to;
+    kernels_.row_products(args);
+  }
+
+  void multiply_long(const Matrices& form, const Scratch& parts, const float* rows, int64_t count, float constant, float* to, std::byte* scratch) const {
+    const auto *words = at<int32_t>(scratch, parts.words), *products = at<int32_t>(scratch, parts.products), *piece_sums = at<int32_t>(scratch, parts.row_sums);
+    auto *row_sums = at<int64_t>(scratch, parts.whole_row_sums), *totals = at<int64_t>(scratch, parts.totals);
+    std::fill_n(row_sums, count, int64_t{0});
+    std::fill_n(totals, count * parts.stride, int64_t{0});
     for (int64_t start = 0; start < form.k; start += most) {
-      const int64_t k = std::min(most, form.k - start), width = (k + 3) / 4 * 4;
-      tile_.pack(a_, rows + start, form.k, count, k, packed, piece_sums, line);
-      tile_.kernel({packed, columns, products, static_cast<int>(width / 4), static_cast<int>(form.n), tile_.wide});
+      const int64_t k = std::min(most, form.k - start);
+      code_piece(form, parts, rows + start, count, k, scratch);
+      RowProductsArgs args = product(parts, k, form.n, count, words, scratch);
+      args.integers = at<int32_t>(scratch, parts.products);
+      kernels_.row_products(args);
       for (int64_t r = 0; r < count; ++r) row_sums[r] += piece_sums[r];
-      if (long_sum) {
-        for (int64_t i = 0; i < form.n * tile_.lanes; ++i) totals[i] = (start ? totals[i] : 0) + products[i];
-      }
-      columns += form.n * width;
+      for (int64_t i = 0; i < count * parts.stride; ++i) totals[i] += products[i];
+      words += up_to(k, 4) / 4 * parts.stride;
     }
+    const float* of_column = at<float>(scratch, parts.of_column);
     for (int64_t r = 0; r < count; ++r) {
       const float of_a = of_a_ * static_cast<float>(row_sums[r]);
-      const int64_t shifted = shift_ * row_sums[r];
       for (int64_t n = 0; n < form.n; ++n) {
-        const int64_t whole = (long_sum ? totals[n * tile_.lanes + r] : products[n * tile_.lanes + r]) + shifted;
-        to[r * form.n + n] = of_product_ * static_cast<float>(whole) + of_a + of_b_ * static_cast<float>(column_sums[n]) + constant;
+        to[r * form.n + n] = of_product_ * static_cast<float>(totals[r * parts.stride + n] + shift_ * row_sums[r]) + of_a + of_column[n] + constant;
       }
     }
   }
 
-  RowGrid a_, b_;
-  int64_t shift_;
-  Tile tile_;
+  const KernelTable& kernels_;
+  Grid a_, b_;
+  int32_t shift_;
+  bool wide_;
+  int pair_groups_;
+  AlignedVector<uint8_t> ones_;
   float of_product_, of_a_, of_b_;
 };
 

@@ -48,6 +48,7 @@ constexpr Entry entries[] = {
     {"unfold", make_unfold, 1, 1},
     {"fused_conv", make_conv2d, 1, 2, true},  // a second input is added to the result
     {"window_block", make_window_block, 1, 1, true},
+    {"attention", make_attention, 3, 3, true},
     {"channel_norm", make_channel_norm, 1, 1, true},
     {"scaled_add", make_scaled_add, 2, 2, true},
 };

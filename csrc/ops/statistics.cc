@@ -9,8 +9,6 @@
 namespace intaglio {
 namespace {
 
-constexpr int64_t lanes = 16;  // partial sums that do not wait for each other
-
 // A value as (before, n, after) about one axis.
 struct AboutAxis {
   int64_t before, n, after;
@@ -33,31 +31,6 @@ inline float exp_of_negative(float x) {
   return p * scale;
 }
 
-template <class Term>
-float sum_of(int64_t n, Term term) {
-  float part[lanes] = {};
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (int64_t j = 0; j < lanes; ++j) part[j] += term(i + j);
-  }
-  for (; i < n; ++i) part[i % lanes] += term(i);
-  for (int64_t half = lanes / 2; half; half /= 2) {
-    for (int64_t j = 0; j < half; ++j) part[j] += part[j + half];
-  }
-  return part[0];
-}
-
-float largest_of(const float* x, int64_t n) {
-  float part[lanes];
-  std::fill_n(part, lanes, x[0]);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (int64_t j = 0; j < lanes; ++j) part[j] = part[j] > x[i + j] ? part[j] : x[i + j];
-  }
-  for (; i < n; ++i) part[0] = std::max(part[0], x[i]);
-  return *std::max_element(part, part + lanes);
-}
-
 class AxisOp : public Op {
  public:
   explicit AxisOp(const OpSpec& spec) : axis_(static_cast<int>(spec.integer("axis", 0, max_rank - 1))) {}
@@ -73,15 +46,13 @@ class AxisOp : public Op {
 
 class SoftmaxOp final : public AxisOp {
  public:
-  using AxisOp::AxisOp;
+  SoftmaxOp(const OpSpec& spec, const KernelTable& kernels) : AxisOp(spec), kernel_(kernels.softmax_rows) {}
   void run(const Context& context) const override {
     const AboutAxis about(context.out.dims, axis_);
     const float* in = context.in[0].data;
     float* out = context.out.data;
     if (about.after == 1) {
-      context.pool.run(about.before, [&](int, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) along(in + row * about.n, out + row * about.n, about.n);
-      });
+      context.pool.run(about.before, [&](int, int64_t begin, int64_t end) { kernel_({in + begin * about.n, out + begin * about.n, end - begin, about.n}); });
       return;
     }
     const int64_t blocks = (about.after + block - 1) / block;
@@ -96,12 +67,6 @@ class SoftmaxOp final : public AxisOp {
  private:
   static constexpr int64_t block = 64;
 
-  static void along(const float* in, float* out, int64_t n) {
-    const float largest = largest_of(in, n);
-    for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(in[i] - largest);
-    const float total = sum_of(n, [&](int64_t i) { return out[i]; });
-    for (int64_t i = 0; i < n; ++i) out[i] /= total;
-  }
   static void across(const float* in, float* out, int64_t n, int64_t step, int64_t count) {
     float largest[block], total[block] = {};
     std::copy_n(in, count, largest);
@@ -115,36 +80,29 @@ class SoftmaxOp final : public AxisOp {
       for (int64_t i = 0; i < count; ++i) out[row * step + i] /= total[i];
     }
   }
+
+  void (*kernel_)(const SoftmaxRowsArgs&);
 };
 
 class LayerNormOp final : public Op {
  public:
-  explicit LayerNormOp(const OpSpec& spec)
-      : eps_(spec.number("eps")), weight_(spec.tensor("weight", spec.shape_of("weight"))), bias_(spec.tensor("bias", spec.shape_of("weight"))) {}
+  LayerNormOp(const OpSpec& spec, const KernelTable& kernels)
+      : kernel_(kernels.layer_norm_rows), eps_(spec.number("eps")), weight_(spec.tensor("weight", spec.shape_of("weight"))), bias_(spec.tensor("bias", spec.shape_of("weight"))) {}
   bool in_place(int) const override { return true; }
   Dims shape(const Operands& operands) const override {
     const Dims& in = operands.in.at(0);
     if (in.rank < 1 || in.last() != static_cast<int64_t>(weight_.size())) refuse_shapes("layer_norm", "as many entries along the last axis as it has weights");
     return in;
   }
-  // Two passes: the variance of centred values does not cancel.
   void run(const Context& context) const override {
     const auto n = static_cast<int64_t>(weight_.size());
-    const auto count = static_cast<float>(n);
-    const float *weight = weight_.data(), *bias = bias_.data();
     context.pool.run(context.out.dims.count() / n, [&](int, int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const float* in = context.in[0].data + row * n;
-        float* out = context.out.data + row * n;
-        const float mean = sum_of(n, [&](int64_t i) { return in[i]; }) / count;
-        const float variance = sum_of(n, [&](int64_t i) { return (in[i] - mean) * (in[i] - mean); }) / count;
-        const float scale = 1.0f / std::sqrt(variance + eps_);
-        for (int64_t i = 0; i < n; ++i) out[i] = (in[i] - mean) * scale * weight[i] + bias[i];
-      }
+      kernel_({context.in[0].data + begin * n, context.out.data + begin * n, end - begin, n, eps_, weight_.data(), bias_.data()});
     });
   }
 
  private:
+  void (*kernel_)(const LayerNormRowsArgs&);
   float eps_;
   std::vector<float> weight_, bias_;
 };
@@ -285,8 +243,8 @@ class ReduceOp final : public MapOp {
 
 }  // namespace
 
-std::unique_ptr<Op> make_softmax(const OpSpec& spec, const KernelTable&) { return std::make_unique<SoftmaxOp>(spec); }
-std::unique_ptr<Op> make_layer_norm(const OpSpec& spec, const KernelTable&) { return std::make_unique<LayerNormOp>(spec); }
+std::unique_ptr<Op> make_softmax(const OpSpec& spec, const KernelTable& kernels) { return std::make_unique<SoftmaxOp>(spec, kernels); }
+std::unique_ptr<Op> make_layer_norm(const OpSpec& spec, const KernelTable& kernels) { return std::make_unique<LayerNormOp>(spec, kernels); }
 std::unique_ptr<Op> make_normalize(const OpSpec& spec, const KernelTable&) { return std::make_unique<NormalizeOp>(spec); }
 std::unique_ptr<Op> make_reduce(const OpSpec& spec, const KernelTable&) { return std::make_unique<ReduceOp>(spec); }
 

@@ -26,7 +26,7 @@ BlockShape read_shape(const OpSpec& spec, int lanes) {
   if (shape.dim % shape.heads) spec.refuse("heads do not divide dim");
   shape.head_dim = shape.dim / shape.heads;
   shape.head_groups = (shape.head_dim + 3) / 4;
-  shape.tokens = shape.window * shape.window;
+  shape.tokens = shape.window * shape.window, shape.key_rows = shape.window;
   shape.token_groups = (shape.tokens + 4 * lanes - 1) / (4 * lanes) * 4;
   shape.dim_groups = (shape.dim + 3) / 4;
   return shape;

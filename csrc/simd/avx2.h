@@ -71,6 +71,10 @@ struct Avx2 {
     const I order = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm256_shuffle_epi8(_mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)), order);
   }
+  static void store_bytes(uint8_t* p, I a) {
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+  }
   // The power of two nearest, by way of the exponent's bits, times a minimax polynomial on [-1/2, 1/2]. Saturates at 2^126.
   static F exp2(F x) {  // relative error 1.5e-7
     const Split at(x);

@@ -65,6 +65,9 @@ struct Avx512 {
     const I order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     return _mm512_shuffle_epi8(_mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)), order);
   }
+  static void store_bytes(uint8_t* p, I a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512())));
+  }
   // 2^x = 2^floor(x) * 2^(x - floor(x)): the first factor is an instruction, the second a minimax polynomial on [0, 1).
   static F exp2(F x) {  // relative error 1.5e-7
     const F r = fraction(x);

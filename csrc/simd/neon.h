@@ -70,6 +70,11 @@ struct Neon {
     const uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
     return vreinterpretq_s32_u8(vqtbl1q_u8(vcombine_u8(ab, cd), vld1q_u8(order)));
   }
+  static void store_bytes(uint8_t* p, I a) {
+    const int16x4_t words = vqmovn_s32(a);
+    const uint32_t bits = vget_lane_u32(vreinterpret_u32_u8(vqmovun_s16(vcombine_s16(words, words))), 0);
+    __builtin_memcpy(p, &bits, sizeof bits);
+  }
   static F exp2(F a) {
     const F x = vminnmq_f32(vmaxnmq_f32(a, set(-126.0f)), set(126.0f));
     const F whole = vrndnq_f32(x);

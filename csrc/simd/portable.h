@@ -3,6 +3,7 @@
 // A vector type V has `lanes` float32 (F) or int32 (I) values. All operations are lane by lane but for dot4 and pack4, which see an I as 4 bytes a lane:
 //   dot4<Wide>(acc, u, s)[i] = acc[i] + sum over b < 4 of u8(u[i], b) * s8(s[i], b), exact. Wide is needed only where 2 * max u * max |s| > 32767.
 //   total(acc)               = the sums that a run of dot4 made; the vector types of pairs.h keep them in another form until then.
+//   store_bytes(p, a)        : a[0], a[1], ... as bytes in a row, each clamped to 0..255 first.
 //   pack4(a, b, c, d)[i]     = a[i] | b[i] << 8 | c[i] << 16 | d[i] << 24, each clamped to 0..255 first.
 // round() is half to even; NaN and values beyond int32 become some int32. exp2() saturates, at 2^126 or at infinity, relative error <= 4e-7, and gives a
 // normal number or zero-like (below 2^-125) for very negative ones; exp2_quick() is the same with an error of a few 1e-6, for what becomes a code. A Guard is held
@@ -94,6 +95,9 @@ struct Portable {
   }
   static I pack4(I a, I b, I c, I d) {
     INTAGLIO_LANES(I, static_cast<int32_t>(byte(a.v[i]) | byte(b.v[i]) << 8 | byte(c.v[i]) << 16 | static_cast<uint32_t>(byte(d.v[i])) << 24));
+  }
+  static void store_bytes(uint8_t* p, I a) {
+    for (int i = 0; i < 4; ++i) p[i] = byte(a.v[i]);
   }
   static F exp2(F a) { INTAGLIO_LANES(F, exp2_lane(a.v[i])); }
   static F exp2_quick(F a) { return exp2(a); }  // for probabilities that become codes: may err by a few 1e-6

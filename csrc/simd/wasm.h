@@ -77,6 +77,10 @@ struct Wasm {
     const v128_t bytes = wasm_u8x16_narrow_i16x8(wasm_i16x8_narrow_i32x4(a.v, b.v), wasm_i16x8_narrow_i32x4(c.v, d.v));
     return {wasm_i8x16_shuffle(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)};
   }
+  static void store_bytes(uint8_t* p, I a) {
+    const v128_t words = wasm_i16x8_narrow_i32x4(a.v, a.v);
+    wasm_v128_store32_lane(p, wasm_u8x16_narrow_i16x8(words, words), 0);
+  }
   static F exp2(F a) {
     const F x = min(max(a, set(-126.0f)), set(126.0f));
     const I whole = round(x);

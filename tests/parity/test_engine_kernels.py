@@ -19,6 +19,7 @@ PARITY = {
     "dot_tile": "test_engine_kernels.py",
     "window_block": "test_engine_block.py",
     "conv_float": "test_engine_conv.py",
+    "conv_run": "test_engine_conv.py",
     "conv_codes": "test_engine_conv.py",
     "conv_float_matrix": "test_engine_conv.py",
     "conv_codes_matrix": "test_engine_conv.py",
@@ -26,6 +27,12 @@ PARITY = {
     "add": "test_engine_ops.py",
     "multiply": "test_engine_ops.py",
     "layer_norm": "test_engine_ops.py",
+    "attention_head": "test_engine_attention.py",
+    "code_rows": "test_engine_ops.py",
+    "code_columns": "test_engine_ops.py",
+    "row_products": "test_engine_ops.py",
+    "layer_norm_rows": "test_engine_ops.py",
+    "softmax_rows": "test_engine_ops.py",
 }
 """Where each kernel is held to the reference."""
 

@@ -84,7 +84,7 @@ def test_the_receptive_field_has_no_bound_with_attention() -> None:
     assert receptive_field(transformer(1)) is None
 
 
-@pytest.mark.parametrize("kind", ["window_block", "fused_conv", "channel_norm", "scaled_add", "picture"])
+@pytest.mark.parametrize("kind", ["window_block", "attention", "fused_conv", "channel_norm", "scaled_add", "picture"])
 def test_what_fusion_alone_makes_is_refused(kind: str) -> None:
     program = transformer(2)
     ops = tuple(replace(op, kind=kind) if op.name == "conv_first" else op for op in program.ops)

@@ -96,23 +96,27 @@ def peers_table(records: Iterable[Record]) -> str:
     for record in found:
         peers = _peers(record)
         own = f"{1e3 * cast(float, record.extra['median_seconds_in_turn']):.0f} ms"
-        ratios = (f"{peers[name]['ratio']:.2f}" if name in peers else "-" for name in names)
+        free = record.extra.get("not_limited", ())
+        ratios = (f"{peers[name]['ratio']:.2f}{'*' * (name in free)}" if name in peers else "-" for name in names)
         size, backend = str(record.settings["size"]), str(record.settings["backend"])
-        bits = f"w{record.weight_bits}a{record.act_bits}"
-        rows.append((f"{record.network} x{record.scale}", bits, size, backend, own, *ratios))
+        bits, threads = f"w{record.weight_bits}a{record.act_bits}", str(record.settings["threads"])
+        rows.append((f"{record.network} x{record.scale}", bits, size, backend, threads, own, *ratios))
     precisions = {name: peer["precision"] for record in found for name, peer in _peers(record).items()}
     titles = [f"{name} ({precisions[name]})" for name in names]
-    return table(("network", "bits", "LR picture", "instructions", "intaglio", *titles), rows) if rows else ""
+    columns = ("network", "bits", "LR picture", "instructions", "threads", "intaglio", *titles)
+    return table(columns, rows) if rows else ""
 
 
 def peers_caption(records: Iterable[Record]) -> str:
     """What the ratios of `peers_table` are ratios of, and on what machine."""
     found = _with_peers(records)
     machines = sorted({f"{one.machine.cpu}, {one.machine.cores} cores" for one in found})
-    threads = sorted({str(record.settings["threads"]) for record in found})
+    star = " *: a peer that is not limited to that instruction set, or in part only." * any(
+        record.extra.get("not_limited") for record in found
+    )
     return (
         "Times of the peers divided by ours: medians of runs that took turns, same float weights, same picture, "
-        f"{' or '.join(threads)} threads, whole network; {'; '.join(machines)}. Ratios hold for this machine and run."
+        f"whole network; {'; '.join(machines)}. Ratios hold for this machine and run.{star}"
     )
 
 

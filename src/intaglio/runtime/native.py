@@ -199,7 +199,7 @@ def _form(op: Op, role: str) -> str:
         return definition.attrs[role].form
     value = op.attrs[role]
     if not isinstance(value, tuple):
-        return type(value).__name__
+        return type(value).__name__.lower()  # Size is the form size
     return "floats" if value and isinstance(value[0], float) else "ints"
 
 
