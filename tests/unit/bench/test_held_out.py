@@ -49,7 +49,7 @@ def test_the_middle_of_a_pair_is_a_pair() -> None:
 
 
 def test_every_combination_is_judged_on_held_out_pictures(checkpoint: Path, tmp_path: Path) -> None:
-    pictures, out = folder(tmp_path / "hr", held_out.HELD_OUT + 2), tmp_path / "records.jsonl"
+    pictures, out = folder(tmp_path / "hr", held_out.HELD_OUT["hr"] + 2), tmp_path / "records.jsonl"
     words = [str(checkpoint), "--calibration", str(pictures), "--method", "dobi", "--coverage", "full", *QUICK]
     vary = ["--vary", "candidates=4,8", "--vary", "patch_size=8,9"]
     assert held_out.main([*words, *vary, "--crop", "8", "--records", str(out)]) == 0
@@ -86,3 +86,17 @@ def test_ways_to_run_what_a_method_packed_are_compared(
         assert simulated.psnr_y is not None
         assert packed.psnr_y == pytest.approx(simulated.psnr_y, abs=0.05)
         assert packed.extra["difference"] == abs(packed.psnr_y - simulated.psnr_y)
+
+
+def test_the_float_output_is_a_reference_that_more_bits_come_closer_to(checkpoint: Path, tmp_path: Path) -> None:
+    pictures, out = folder(tmp_path / "lr", held_out.HELD_OUT["float"] + 2), tmp_path / "records.jsonl"
+    words = [str(checkpoint), "--calibration", str(pictures), "--method", "minmax", "--coverage", "full", *QUICK]
+    for bits in ("3", "8"):
+        again = [*words, "--against", "float", "--crop", "8", "--bits", bits, "--records", str(out)]
+        assert held_out.main(again) == 0
+    coarse, fine = read_records(out)
+    assert len(coarse.extra["psnr_y"]) == held_out.HELD_OUT["float"]
+    assert coarse.psnr_y < fine.psnr_y
+    assert coarse.extra["squared_error"] > fine.extra["squared_error"] > 0.0
+    few = folder(tmp_path / "few", 3)
+    assert held_out.main([str(checkpoint), "--calibration", str(few), "--against", "float"]) == 2
