@@ -8,6 +8,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(shell find csrc -type f)
 RUNTIME := .venv-runtime
+SHIPPED := build/models/SwinIR-light_x2_4_bits.intaglio
 
 # By environment, not by option: then the isolated build of the C++ core is pinned as well, by old and new pip alike.
 export PIP_CONSTRAINT := constraints.txt
@@ -16,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # One computing thread for each test worker: more only wait for one another.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint test-without-torch clean
+.PHONY: help demo test lint test-without-torch web clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +25,7 @@ help:
 	@echo "make test   lint, types, tests"
 	@echo "make lint   lint and types alone"
 	@echo "make test-without-torch   the runtime in an environment that has no torch"
+	@echo "make web    the engine as a web page (build/web) and as an npm package (web/package); needs emscripten and npm"
 	@echo "make clean  remove environments and build products"
 
 demo: $(VENV)/.installed-quant
@@ -39,6 +41,23 @@ lint: $(VENV)/.installed-dev
 
 test-without-torch: $(RUNTIME)/.installed
 	$(RUNTIME)/bin/python tests/without_torch.py
+
+# Any static server serves build/web: python3 -m http.server -d build/web
+web: build/wasm/intaglio.wasm $(SHIPPED) web/node_modules/.package-lock.json
+	cd web && npm run --silent build
+
+build/wasm/intaglio.wasm: $(SOURCES) scripts/wasm.sh
+	scripts/wasm.sh
+	touch $@
+
+# The page calls a network by the name of its file.
+$(SHIPPED): src/intaglio/data/swinir_light_x2.safetensors | $(VENV)/.installed-quant
+	mkdir -p $(@D)
+	$(BIN)/intaglio quantize $< --bits 4 --effort quick --output $@
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
 
 $(VENV)/.installed-quant: $(SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[quant]'
@@ -58,4 +77,4 @@ $(BIN)/python $(RUNTIME)/bin/python:
 	$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
 
 clean:
-	rm -rf $(VENV) $(RUNTIME) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) $(RUNTIME) build web/node_modules web/package/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -17,19 +17,24 @@ struct intaglio_model {
 
 namespace {
 
-thread_local std::string last_error;
+// An instance of the module has one thread; emscripten 3.1.6 compiles a use of a thread_local string to a trap.
+#if !defined(INTAGLIO_WASM)
+thread_local
+#endif
+    std::string last_error;
+
+std::string reason(const std::exception& error) {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) || dynamic_cast<const std::length_error*>(&error);
+  return memory ? "out of memory; use a smaller picture or model" : error.what();
+}
 
 // What `work` yields; `failed`, with the reason kept, where it throws. No exception leaves the library.
 template <class Result, class Work>
 Result guarded(Result failed, Work work) {
   try {
     return work();
-  } catch (const std::bad_alloc&) {
-    last_error = "out of memory; use a smaller picture or model";
-  } catch (const std::length_error&) {
-    last_error = "out of memory: the model or picture asks for more than can be addressed; use a smaller one";
   } catch (const std::exception& error) {
-    last_error = error.what();
+    last_error = reason(error);
   }
   return failed;
 }

@@ -43,7 +43,7 @@ void check_extent(const std::string& name, const Dims& dims, int64_t h, int64_t 
 
 // Bytes are counted in size_t: where that has 32 bits, some scratch may be a multiple of a value, and their sum must not leave it.
 void check_addressable(const std::string& name, const Dims& dims) {
-  if (sizeof(size_t) == 4 && dims.count() > int64_t{1} << 25) throw Error("operation '" + name + "' yields more than 32 bits address; cut the picture into tiles");
+  if (sizeof(size_t) == 4 && dims.count() > int64_t{1} << 26) throw Error("operation '" + name + "' yields more than 32 bits address; cut the picture into tiles");
 }
 
 }  // namespace
