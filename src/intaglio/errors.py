@@ -62,6 +62,10 @@ class EngineError(IntaglioError):
     """The integer engine cannot run: no native core where one was asked for, not enough memory, bad input."""
 
 
+class RankError(IntaglioError):
+    """The processes of one calibration cannot reach each other, or one of them is gone."""
+
+
 class OutputError(IntaglioError):
     """A result cannot be written: folder missing, no permission, disk full. Nothing half-written stays behind."""
 

@@ -25,9 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "images": BASE,
     "arch": BASE,
     "quant": BASE,
-    "observe": BASE | {"quant", "images"},
-    "distill": BASE | {"quant"},
-    "methods": BASE | {"quant", "observe", "distill"},
+    "ranks": BASE,
+    "observe": BASE | {"quant", "images", "ranks"},
+    "distill": BASE | {"quant", "ranks"},
+    "methods": BASE | {"quant", "observe", "distill", "ranks"},
     "packed": BASE,
     "lower": BASE | {"arch", "quant", "packed", "observe", "evaluate", "runtime"},
     "runtime": BASE | {"packed", "images"},
@@ -38,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": BASE | {"evaluate", "published", "results", "images"},
     "app": BASE
     | {"arch", "methods", "quant", "observe", "lower", "packed", "evaluate", "images", "runtime", "report"}
-    | {"export"},
+    | {"export", "ranks"},
     "window": BASE | {"app", "images"},
     "bench": BASE | {"packed", "runtime", "images"},
     "demo": BASE | {"app", "arch", "observe", "evaluate", "images", "runtime"},

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from intaglio import ranks
 from intaglio._atomic import PathLike
 from intaglio.app.devices import CPU
 from intaglio.arch import SRNetwork
@@ -148,6 +149,7 @@ def quantize(
     program is `required`. The check compares program and simulator on a drawn picture (about a second for
     SwinIR-light); `checked` false leaves it out. With `checkpoint`, learning that was interrupted goes on from that
     file, with the same result. Calibration and learning are computed on `device`, the rest on the CPU.
+    Where several processes share a calibration (`intaglio.ranks.joined`), the first alone makes and checks the program.
 
     Raises: MethodError, SpecError or CalibrationError, each with its remedy; LoweringError if the program differs from
     its simulator by more than rounding explains.
@@ -162,6 +164,8 @@ def quantize(
         device=device,
     )  # fmt: skip
     found, report = None, None
+    if not ranks.is_first():
+        obstacle = f"rank {ranks.rank()} leaves the integer program to rank 0."
     if not obstacle:
         try:
             found = lowered(made.model, recipe.float_dtype, outline)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from intaglio import ranks
 from intaglio.app.calibrating import calibration_set
 from intaglio.app.devices import device_of
 from intaglio.app.expected import expected_seconds
@@ -19,6 +21,7 @@ from intaglio.errors import SpecError
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.lower import FloatDtype
 from intaglio.lower.check import CheckReport
+from intaglio.progress import Silent
 from intaglio.provenance import file_sha256
 from intaglio.spec import QuantSpec
 
@@ -26,17 +29,25 @@ from intaglio.spec import QuantSpec
 def run_quantize(
     source: NetworkSource, output: Path | None, asked: RecipeFile, *, state: Path | None, device: str, json: Path | None
 ) -> None:
-    """Quantize, check against the simulator, write, and say what came out."""
+    """Quantize, check against the simulator, write, and say what came out.
+
+    Of several processes that torchrun started the first alone checks, writes and tells.
+    """
     recipe = library_recipe(asked)
     target = output or Path(f"{source.stem}.{recipe.spec.label}-{recipe.method}.intaglio")
     require_place(target, json)
-    place = device_of(device)
-    network, names = open_named(source)
-    calibration = calibration_set(asked.calibration.chosen())
-    expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings), place)
-    announce(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on this machine")
-    with shown_progress() as progress:
-        made = quantize(network, recipe, calibration, required=True, progress=progress, checkpoint=state, device=place)
+    with ranks.joined(device_of(device)) as place:
+        network, names = open_named(source)
+        calibration = calibration_set(asked.calibration.chosen())
+        if ranks.is_first():
+            expected = expected_seconds(network, network.in_channels, recipe.method, dict(recipe.settings), place)
+            announce(f"{recipe.method}, effort {asked.effort}: about {duration_text(expected)} expected on one process")
+        with shown_progress() if ranks.is_first() else nullcontext(Silent()) as progress:
+            made = quantize(
+                network, recipe, calibration, required=True, progress=progress, checkpoint=state, device=place
+            )
+        if not ranks.is_first():
+            return
     size = save(made, target, source_sha256=file_sha256(source.checkpoint) if source.checkpoint else "")
     if state is not None:
         state.unlink(missing_ok=True)

@@ -32,6 +32,11 @@ class DqcObjective:
     feature_weight: float
     taps: tuple[str, ...]
 
+    @property
+    def of_samples(self) -> bool:
+        """Whether the loss of a batch is the mean over its samples: the released one mixes them."""
+        return self.feature_loss is not FeatureLoss.RELEASE
+
     def __call__(self, output: Tensor, features: Sequence[Tensor], target: Target) -> Tensor:
         """The loss of a batch."""
         loss = output_loss(output, target.output)

@@ -5,6 +5,8 @@ What is minimised is an `Objective`, what is learned and when are `Group`s; the 
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from intaglio import ranks
 from intaglio.distill.config import Loop
 from intaglio.distill.learned import Group
 from intaglio.distill.state import Checkpoint, fingerprint
@@ -22,6 +25,8 @@ from intaglio.errors import CalibrationError
 from intaglio.quant import QuantModel
 
 CHECKPOINT_EVERY = 25
+
+_LOGGER = logging.getLogger(__name__)
 
 OnStep = Callable[[int, float], None]
 """Called after each step with its number, from 1, and its loss."""
@@ -59,6 +64,11 @@ def learn(
     from it: the result is that of an uninterrupted run, bit for bit, on the same machine. `settings` (JSON values)
     identify the run.
 
+    Processes of one calibration (`intaglio.ranks`) share each batch and add up their gradients: the batches are those
+    of one process. A loss is then the mean of those of the parts, weighted by their sizes, which is that of the batch
+    where it is a mean over samples; an objective whose `of_samples` is false is computed on the whole batch by each
+    process. The first process keeps the state.
+
     Shapes: patches (N, C, H, W) in [0, 1].
     Raises: CalibrationError if the loss is not finite (remedy: a smaller learning rate) or a site has no quantizer.
     """
@@ -69,23 +79,38 @@ def learn(
     losses = _restore(checkpoint, identity, groups, optimizer)
     # What is drawn once is not worth keeping.
     again = loop.iterations * loop.batch > len(patches)
+    shared = ranks.count() > 1 and getattr(objective, "of_samples", True)
+    if shared and loop.batch < ranks.count():
+        _LOGGER.warning(
+            "%d processes share batches of %d crops: some have none; set batch=%d.",
+            ranks.count(), loop.batch, ranks.count(),
+        )  # fmt: skip
     targets = Teacher(teacher, patches, objective.taps, CACHE_BYTES if again else 0)
     with tapped(student.network, objective.taps) as features:
         for step, indices in _batches(loop, len(patches), start=len(losses)):
             active = _set_rates(optimizer, groups, step)
-            target = targets.targets(indices)
-            output = student(patches[indices])
-            loss = objective(output, [features[name] for name in objective.taps], target)
-            if not torch.isfinite(loss):
-                raise CalibrationError(f"the loss at step {step + 1} is {loss.item()}; choose a smaller learning rate.")
-            loss.backward()  # type: ignore[no-untyped-call]
+            own = indices[ranks.own_slice(len(indices))] if shared else indices
+            share = len(own) / len(indices)
+            loss = torch.zeros((), device=student.device)
+            if share:
+                output = student(patches[own])
+                found = objective(output, [features[name] for name in objective.taps], targets.targets(own))
+                found.backward()  # type: ignore[no-untyped-call]
+                loss = share * found.detach()
+            losses.append(float(ranks.total(loss) if shared else loss))
+            if not math.isfinite(losses[-1]):
+                raise CalibrationError(f"the loss at step {step + 1} is {losses[-1]}; choose a smaller learning rate.")
             for group in active:
                 group.vector.take_gradient()
+                if shared:
+                    assert group.vector.values.grad is not None
+                    ranks.total(group.vector.values.grad.mul_(share))
             optimizer.step()
             optimizer.zero_grad()
-            losses.append(loss.item())
             on_step(step + 1, losses[-1])
-            if checkpoint is not None and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == loop.iterations):
+            kept = checkpoint is not None and ranks.is_first()
+            if kept and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == loop.iterations):
+                assert checkpoint is not None
                 values = torch.cat([group.vector.values.detach() for group in groups])
                 Checkpoint(identity, step + 1, values, optimizer.state_dict(), tuple(losses)).save(checkpoint)
     for group in groups:

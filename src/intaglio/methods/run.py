@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from intaglio import ranks
 from intaglio.methods.base import Job, Method
 from intaglio.observe import CalibrationSet
 from intaglio.progress import Progress, Silent
 from intaglio.quant import QuantModel, wrap
 from intaglio.spec import QuantSpec
+
+
+def _decided(model: QuantModel) -> Iterator[Tensor]:
+    """What steps edit, in an order that all processes have."""
+    yield from model.network.parameters()
+    yield from (one for one in model.network.buffers() if one.is_floating_point())
 
 
 @dataclass(frozen=True)
@@ -57,5 +65,6 @@ def quantize(
         torch.manual_seed(seed)
         for step in method.steps():
             step(job)
+            ranks.agree(_decided(model))
     model.require_calibrated()
     return Quantized(model.to(home), time.perf_counter() - began, metrics)

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
+from intaglio import ranks
+from intaglio.errors import CalibrationError
 from intaglio.observe.histogram import Histogram
 from intaglio.observe.search import Search
 from intaglio.quant import QuantModel, SiteInfo
@@ -98,6 +100,18 @@ def batches(patches: Float[Tensor, "n c h w"]) -> tuple[Tensor, ...]:
     return torch.split(patches, max(1, BATCH_PIXELS // (patches.shape[2] * patches.shape[3])))
 
 
+def own_crops(patches: Float[Tensor, "n c h w"]) -> Float[Tensor, "m c h w"]:
+    """The crops that this process computes (`intaglio.ranks`), one at least.
+
+    Raises: CalibrationError where there are fewer patches than processes (remedy: fewer processes).
+    """
+    if len(patches) < ranks.count():
+        raise CalibrationError(
+            f"{ranks.count()} processes share {len(patches)} calibration crops; start at most as many processes."
+        )
+    return patches[ranks.own_slice(len(patches))]
+
+
 def histograms(
     model: QuantModel,
     patches: Float[Tensor, "n c h w"],
@@ -107,7 +121,8 @@ def histograms(
     """The distribution of every activation site of interest over some patches, a few of them at a time.
 
     Sites that read the same tensor (q, k and v read one LayerNorm output) share a histogram. `on_batch` is called after
-    each of `batches`. Memory: a pass of one of them, and a histogram for each tensor.
+    each batch. Memory: a pass of one of them, and a histogram for each tensor. Processes of one calibration share the
+    batches, and each gets all that was seen.
     """
     found: dict[SiteName, Histogram] = {}
 
@@ -121,10 +136,12 @@ def histograms(
         last[:] = [(tensor, site.name)]
 
     with torch.inference_mode(), _listening(model, hear):
-        for batch in batches(patches):
+        for batch in batches(own_crops(patches)):
             last: list[tuple[Tensor, SiteName]] = []
             model(batch)
             on_batch()
+    for histogram in {id(one): one for one in found.values()}.values():
+        histogram.merge()
     return found
 
 

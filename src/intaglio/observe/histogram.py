@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from intaglio import ranks
 from intaglio.observe.distribution import Levels, checked, errors_between
 from intaglio.quant.fused import native
 
@@ -53,6 +54,22 @@ class Histogram:
         checked(low, high)
         self._reach(min(low, self._low), max(high, self._high))
         self._zeros += self._tally(flat)
+        self.__dict__.pop("_sums", None)
+
+    def merge(self) -> None:
+        """Add what the histograms of all processes of this calibration have counted (`intaglio.ranks`); each then has
+        all. Counts are those of one process that saw everything, sums too but for the order of their additions.
+
+        A process that saw nothing may take part; one of all must have seen something.
+        """
+        if ranks.count() == 1:
+            return
+        low, high = ranks.lowest(self._low), ranks.highest(self._high)
+        checked(low, high)
+        self._reach(low, high)
+        zeros = ranks.total(torch.tensor(self._zeros, dtype=torch.int64))
+        ranks.total(torch.from_numpy(self._bins))
+        self._zeros = int(zeros)
         self.__dict__.pop("_sums", None)
 
     @property

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn.functional import unfold
 
+from intaglio import ranks
 from intaglio.errors import MethodError
 from intaglio.observe.collect import visit_sites
 from intaglio.quant import QuantModel, SiteInfo
@@ -39,6 +41,10 @@ class Moments:
         mean = values.mean(0)
         centred = values - mean
         return cls(len(values), mean, centred.T @ centred / len(values))
+
+    def to(self, device: torch.device) -> Moments:
+        """The same moments on a device."""
+        return Moments(self.count, self.mean.to(device), self.covariance.to(device))
 
     def merged(self, other: Moments) -> Moments:
         """The moments of the rows of both, without any of them (the parallel form of Chan et al., 1979)."""
@@ -78,7 +84,8 @@ def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]
     """Moments of the input of every weight site, by the name of the weight site, over all batches.
 
     The model runs as it is: unset sites pass float values on. Sites that read one tensor (q, k and v) share one result.
-    Cost: one pass, and C^2 multiplications for each row.
+    Cost: one pass, and C^2 multiplications for each row. `batches` are those of this process (`intaglio.ranks`); the
+    moments are those of all.
 
     Raises: MethodError for a grouped convolution.
     """
@@ -100,7 +107,11 @@ def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]
 
     for batch in batches:
         visit_sites(model, batch, visit)
-    return found
+    if ranks.count() == 1:
+        return found
+    device = model.device
+    parts = ranks.gathered({name: one.to(torch.device("cpu")) for name, one in found.items()})
+    return {name: reduce(Moments.merged, [part[name] for part in parts]).to(device) for name in found}
 
 
 def _by_pictures(layer: QuantLayer, x: Tensor) -> Moments:

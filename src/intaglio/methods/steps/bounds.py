@@ -12,7 +12,7 @@ from torch import Tensor
 
 from intaglio.methods.base import Job
 from intaglio.observe import DistributionSearch, Search, fit_bounds
-from intaglio.observe.collect import batches, fit_weight, histograms
+from intaglio.observe.collect import batches, fit_weight, histograms, own_crops
 from intaglio.spec import Bounds, Shape, SiteName
 
 Found = dict[SiteName, Bounds | list[Bounds]]
@@ -37,7 +37,7 @@ class FitBounds:
         patches = job.patches(self.patches, self.patch_size, job.seed)
         sites = job.model.sites
         weights = [site for site in sites.values() if site.is_weight]
-        with job.progress.stage("bounds", len(batches(patches)) + len(sites)) as advance:
+        with job.progress.stage("bounds", len(batches(own_crops(patches))) + len(sites)) as advance:
             seen = histograms(job.model, patches, on_batch=lambda: advance(""))
             found: Found = {}
             for site in weights:

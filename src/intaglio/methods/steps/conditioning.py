@@ -16,6 +16,7 @@ from torch import Tensor
 from intaglio.errors import SpecError
 from intaglio.methods.base import Job
 from intaglio.methods.steps.proximal import Matrix, condition_number, project, prox
+from intaglio.observe.collect import own_crops
 from intaglio.observe.moments import Moments, input_moments
 from intaglio.quant import QuantModel
 from intaglio.quant.editing import edit_weight, weight_matrix
@@ -135,7 +136,7 @@ class ConditionWeights:
     def __call__(self, job: Job) -> None:
         """Edit all weights; must come before bounds are fitted."""
         patches = job.patches(self.patches, self.patch_size, job.seed)
-        moments = input_moments(job.model, torch.split(patches, 1))
+        moments = input_moments(job.model, torch.split(own_crops(patches), 1))
         with job.progress.stage("conditioning", len(moments)) as advance:
             report = condition_weights(job.model, moments, self.conditioner, on_site=lambda: advance(""))
         columns = {

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from intaglio import ranks
 from intaglio.methods.base import Job
 from intaglio.methods.steps.correction import Correction, PairedMoments
 from intaglio.observe import Search
-from intaglio.observe.collect import fit_weight
+from intaglio.observe.collect import fit_weight, own_crops
 from intaglio.observe.moments import Moments, input_rows
 from intaglio.observe.paired import paired_pass
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
@@ -54,7 +55,7 @@ class CorrectWeights:
 
     def __call__(self, job: Job) -> None:
         """Edit weights and biases, replace weight quantizers."""
-        patches = job.patches(self.patches, self.patch_size, job.seed)
+        patches = own_crops(job.patches(self.patches, self.patch_size, job.seed))
         weights = [site for site in job.model.sites.values() if site.is_weight]
         with job.progress.stage("correction", len(weights)) as advance:
             corrector = _Corrector(
@@ -93,7 +94,7 @@ class _Corrector:
             assert isinstance(quantizer, AffineQuantizer)
             joint.append(self._joint(layer, target, quantizer(x)))
             noise.append(noise_variance(quantizer, target))
-        moments = PairedMoments.of(reduce(Moments.merged, joint), float(np.mean(noise)))
+        moments = PairedMoments.of(_of_all(reduce(Moments.merged, joint)), self._noise(noise))
         before = weight_matrix(self.model, site)
         after = self.correction(before, moments)
         edit_weight(self.model, site, after, moments.bias_shift(before, after))
@@ -102,6 +103,11 @@ class _Corrector:
         if energy > 0.0:
             errors = (float(moments.output_error(before, weight)) / energy for weight in (before, after))
             self.errors.append((next(errors), next(errors)))
+
+    def _noise(self, calls: Sequence[float]) -> float:
+        """Mean over calls and processes, these weighted by their pictures."""
+        sums = ranks.total(torch.tensor([float(np.mean(calls)) * self.pictures, self.pictures], dtype=torch.float64))
+        return float(sums[0] / sums[1])
 
     def _joint(self, layer: QuantLayer, target: Tensor, quantized: Tensor) -> Moments:
         """Moments of both side by side, a picture at a time."""
@@ -119,3 +125,11 @@ def noise_variance(quantizer: AffineQuantizer, x: Tensor) -> float:
     (grid,) = quantizer.grids()
     clipped = x - x.clamp(grid.lower, grid.upper)
     return grid.step**2 / 12.0 + float(clipped.double().square().mean())
+
+
+def _of_all(own: Moments) -> Moments:
+    """The moments of all processes of this calibration, merged in the order of ranks by each of them."""
+    if ranks.count() == 1:
+        return own
+    parts = ranks.gathered(own.to(torch.device("cpu")))
+    return reduce(Moments.merged, parts).to(own.mean.device)

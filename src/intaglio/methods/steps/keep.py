@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from intaglio import ranks
 from intaglio.distill.teacher import Teacher
 from intaglio.methods.base import Job, Step
 
@@ -50,8 +51,8 @@ class KeepIfCloser:
 @torch.no_grad()
 def output_error(student: nn.Module, teacher: Teacher) -> float:
     """Mean squared difference of a network's outputs to the teacher's targets on all its patches, one at a time."""
-    errors = []
-    for index, patch in enumerate(torch.split(teacher.patches, 1)):
+    error = torch.zeros((), dtype=torch.float64, device=teacher.patches.device)
+    for index in range(len(teacher.patches))[ranks.own_slice(len(teacher.patches))]:
         target = teacher.targets(torch.tensor([index])).output
-        errors.append((student(patch) - target).square().mean())
-    return float(torch.stack(errors).double().mean())
+        error += (student(teacher.patches[index : index + 1]) - target).square().mean()
+    return float(ranks.total(error)) / len(teacher.patches)
