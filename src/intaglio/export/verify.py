@@ -130,6 +130,24 @@ def run_openvino(model: Path, planes: Planes) -> Run:
     return Run(np.asarray(result[0]), dict(kernels), integers)
 
 
+def session_of(runtime: str, model: Path, threads: int = 0) -> Callable[[Planes], Enlarged]:
+    """An exported file loaded in a runtime, to be run on planes of any size; `threads` 0 leaves their number to it."""
+    if runtime == "onnxruntime":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level, options.intra_op_num_threads = 3, threads
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return lambda planes: np.asarray(session.run(None, {INPUT: planes[None]})[0][0])
+    import openvino
+
+    core = openvino.Core()
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings |= {"INFERENCE_NUM_THREADS": threads} if threads else {}
+    request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
+    return lambda planes: np.array(request.infer([planes[None]])[0][0])
+
+
 RUNTIMES: Mapping[str, Callable[[Path, Planes], Run]] = MappingProxyType(
     {"onnxruntime": run_onnxruntime, "openvino": run_openvino}
 )
