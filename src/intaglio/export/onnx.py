@@ -13,10 +13,14 @@ from intaglio.export.numbers import NUMBERS, float_conv2d, float_linear
 from intaglio.export.products import Products, Profile, Target
 from intaglio.export.shaping import SHAPING, entered, left
 from intaglio.packed.program import Op, Program
+from intaglio.packed.shapes import infer_shapes
 from intaglio.provenance import VERSION
 
 INPUT, OUTPUT = "picture", "enlarged"
 """Names of the graph's input, planes (1, C, h, w) in [0, 1], and output, planes (1, C', h * scale, w * scale)."""
+
+_TWO_SIZES = ((61, 97), (122, 97))
+"""Sizes of pictures, in units of the padding multiple, that tell what grows with them."""
 
 PRODUCTS = ("conv2d", "linear", "matmul")
 """The kinds of operations that may have sites."""
@@ -32,7 +36,7 @@ def to_onnx(program: Program, target: Target = Target.ONNX, profile: Profile = P
     first, *middle, last = program.ops
     if unknown := [op for op in middle if op.kind not in (*PRODUCTS, *SHAPING, *NUMBERS)]:
         raise ExportError(f"operation {unknown[0].name!r} ({unknown[0].kind}) has no counterpart in ONNX; report it.")
-    graph, products = Graph(), Products(target, profile)
+    graph, products = Graph(), Products(target, profile, growing(program))
     graph.scope = first.name
     values = {first.output: entered(graph, first, INPUT)}
     for op in middle:
@@ -41,6 +45,14 @@ def to_onnx(program: Program, target: Target = Target.ONNX, profile: Profile = P
     graph.scope = last.name
     left(graph, last, values[last.inputs[0]], INPUT, program.scale, OUTPUT)
     return _model(graph, program, (first, last))
+
+
+def growing(program: Program) -> dict[str, int]:
+    """Products of two values whose sums have more terms in larger pictures, by name, with the rank of their value."""
+    multiple = program.ops[0].integer("multiple")
+    small, large = (infer_shapes(program, *(multiple * side for side in sides)) for sides in _TWO_SIZES)
+    found = [op for op in program.ops if op.kind == "matmul" and op.sites]
+    return {op.name: len(small[op.output]) for op in found if small[op.inputs[0]][-1] != large[op.inputs[0]][-1]}
 
 
 def _emit(graph: Graph, products: Products, op: Op, inputs: Sequence[str]) -> str:

@@ -7,15 +7,16 @@ Two ways to say "multiply these integers" exist, and each runtime runs one of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from intaglio._shapes import Num, UInt8
-from intaglio.export.graph import FLOAT, UINT8, Graph
-from intaglio.export.shaping import padded
+from intaglio.export.graph import FLOAT, INT64, UINT8, Graph
+from intaglio.export.shaping import padded, side
 from intaglio.packed.program import Op
 from intaglio.runtime.reference.affine import linear_constants
 from intaglio.spec import MAX_BITS, Grid
@@ -35,6 +36,10 @@ class Profile(StrEnum):
     SMALL = "small"
 
 
+MOST = 1 << 31
+"""Sums of products of codes stay below it in 32 bits."""
+LARGE = 1 << 23
+"""No map that a runtime can hold has more pixels."""
 SIGNED = 128
 """What is taken from codes that 8 signed bits cannot hold, where a runtime wants its second operand signed."""
 
@@ -45,6 +50,8 @@ class Products:
 
     target: Target
     profile: Profile = Profile.FAST
+    growing: Mapping[str, int] = field(default_factory=dict)
+    """Products of two values whose sums have more terms in larger pictures, by name, with the rank of their value."""
 
     def linear(self, graph: Graph, op: Op, x: str) -> str:
         """``x w^T + bias`` by equation (5); the sums of codes come from a column of ones beside the weights."""
@@ -78,13 +85,13 @@ class Products:
         codes_a, codes_b = self.codes(graph, a, grid_a), self.codes(graph, b, grid_b)
         shift = self._shift(grid_b.bits)
         lower_b = grid_b.lower + shift * grid_b.step
-        if self.target is Target.OPENVINO:
-            codes_b = graph.node("Sub", [codes_b, graph.number(shift)]) if shift else codes_b
-            left, right = _dequantized(graph, codes_a, np.uint8(0)), _dequantized(graph, codes_b, np.int8(0))
-            sums = graph.node("MatMul", [left, right])
+        if shift and self.target is Target.OPENVINO:
+            codes_b = graph.node("Sub", [codes_b, graph.number(shift)])
+        most = MOST // (grid_a.top * grid_b.top)
+        if op.name in self.growing and most < LARGE:
+            sums = self._in_parts(graph, op, (a, b), self.growing[op.name], most)
         else:
-            integers = [graph.node("Cast", [codes], to=UINT8) for codes in (codes_a, codes_b)]
-            sums = graph.node("Cast", [graph.node("MatMulInteger", integers)], to=FLOAT)
+            sums = graph.node("Cast", [self._sums(graph, codes_a, codes_b)], to=FLOAT)
         sum_a = graph.node("ReduceSum", [codes_a, graph.whole(-1)], keepdims=1)
         sum_b = graph.node("ReduceSum", [codes_b, graph.whole(-2)], keepdims=1)
         terms = graph.node("Cast", [graph.node("Shape", [a], start=-1)], to=FLOAT)
@@ -97,6 +104,38 @@ class Products:
             if factor:
                 value = graph.node("Add", [value, graph.node("Mul", [one, graph.number(factor)])])
         return value
+
+    def _sums(self, graph: Graph, codes_a: str, codes_b: str) -> str:
+        """Sums of products of codes: 32-bit integers, or floats for OpenVINO."""
+        if self.target is Target.OPENVINO:
+            left, right = _dequantized(graph, codes_a, np.uint8(0)), _dequantized(graph, codes_b, np.int8(0))
+            return graph.node("MatMul", [left, right])
+        return graph.node("MatMulInteger", [graph.node("Cast", [codes], to=UINT8) for codes in (codes_a, codes_b)])
+
+    def _in_parts(self, graph: Graph, op: Op, operands: tuple[str, str], rank: int, most: int) -> str:
+        """Sums of more than `most` products, which 32 bits need not hold: in equal parts, with codes of zero after the
+        last, that are added up in 64 bits (in floats for OpenVINO, whose products leave their kernels as such)."""
+        terms = side(graph, operands[0], rank - 1)
+        parts = _quotient(graph, terms, graph.whole(most))
+        width = _quotient(graph, terms, parts)
+        missing = graph.node("Sub", [graph.node("Mul", [parts, width]), terms])
+        pads = graph.node("Concat", [graph.whole(0), missing], axis=0)
+        codes = []
+        for role, x, axis in (("a", operands[0], rank - 1), ("b", operands[1], rank - 2)):
+            grid = op.sites[role].grid
+            filled = graph.node("Pad", [x, pads, graph.number(grid.lower), graph.whole(axis)])  # whose code is 0
+            ends = ((0, axis), (axis + 1, rank))
+            before, after = (graph.node("Shape", [x], start=start, end=end) for start, end in ends)
+            split = graph.node("Reshape", [filled, graph.node("Concat", [before, parts, width, after], axis=0)])
+            if role == "a":
+                split = graph.node("Transpose", [split], perm=[*range(rank - 2), rank - 1, rank - 2, rank])
+            codes.append(self.codes(graph, split, grid))
+        shift = self._shift(op.sites["b"].bits)
+        if shift and self.target is Target.OPENVINO:
+            codes[1] = graph.node("Sub", [codes[1], graph.number(shift)])
+        wide = FLOAT if self.target is Target.OPENVINO else INT64
+        sums = graph.node("Cast", [self._sums(graph, *codes)], to=wide)
+        return graph.node("Cast", [graph.node("ReduceSum", [sums, graph.whole(rank - 2)], keepdims=0)], to=FLOAT)
 
     def codes(self, graph: Graph, x: str, grid: Grid) -> str:
         """Codes of real values as floats, equations (2) and (2b)."""
@@ -155,6 +194,11 @@ class Products:
             offset = graph.constant(of_sum.reshape(form), f"{graph.scope}.offset")
             value = graph.node("Add", [value, graph.node("Mul", [codes, offset])])
         return graph.node("Add", [value, graph.constant(constant.reshape(form), f"{graph.scope}.constant")])
+
+
+def _quotient(graph: Graph, a: str, b: str) -> str:
+    """a / b rounded up, positive integers."""
+    return graph.node("Div", [graph.node("Sub", [graph.node("Add", [a, b]), graph.whole(1)]), b])
 
 
 def _inverse(step: float | int) -> float:

@@ -11,12 +11,15 @@ import pytest
 from onnx import helper
 
 from intaglio.errors import ExportError
-from intaglio.export.onnx import INPUT, PRODUCTS, to_onnx
+from intaglio.export.onnx import INPUT, PRODUCTS, growing, to_onnx
 from intaglio.export.products import Profile, Target
 from intaglio.export.verify import installed, run_onnxruntime, run_openvino, verify
 from intaglio.packed.examples import random_program
+from intaglio.packed.examples.maker import Maker
 from intaglio.packed.ops import OPS
 from intaglio.packed.program import Program
+from intaglio.packed.size import AREA, H, W
+from intaglio.packed.validate import validate
 from intaglio.runtime.reference import Reference
 from intaglio.spec import Coverage, Piece
 
@@ -103,6 +106,48 @@ def test_every_integer_product_is_the_reference_s(tmp_path: Path) -> None:
         flips += int(np.count_nonzero(kept != integers))
     total = sum(integers.size for integers in wanted.values())
     assert flips <= total // 1000  # a float near a boundary may round to another code; all else is equal
+
+
+def over_channels(bits: int) -> Program:
+    """Attention over channels: a product whose sums are as long as the map has pixels."""
+    maker = Maker(np.random.default_rng(bits), bits, bits, Coverage.FULL)
+    x = maker.input(multiple=1)
+    rows = maker.emit("reshape", "rows", (x,), {"shape": (1, 3, AREA)})
+    columns = maker.emit("permute", "columns", (rows,), {"axes": (0, 2, 1)})
+    scores = maker.matmul("scores", rows, columns)
+    mean = maker.emit("affine", "mean", (scores,), {"scale": 0.001, "offset": 0.0})
+    context = maker.matmul("context", mean, rows)
+    maker.output(maker.emit("reshape", "map", (context,), {"shape": (1, 3, H, W)}))
+    made = Program(1, "over channels", Coverage.FULL, tuple(maker.ops))
+    validate(made)
+    return made
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_sums_that_grow_with_the_picture_are_added_up_in_parts(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed(runtime):
+        pytest.skip(f"{runtime} is not installed")
+    made = over_channels(8)
+    assert growing(made) == {"scores": 3}
+    monkeypatch.setattr("intaglio.export.products.MOST", 100 * 255 * 255)
+    path = saved(made, tmp_path, Target.OPENVINO if runtime == "openvino" else Target.ONNX)
+    assert "ReduceSum" in {node.op_type for node in onnx.load(path).graph.node if node.name.startswith("scores/")}
+    for height, width in ((1, 1), (9, 11), (10, 10), (23, 31)):
+        planes = picture(made, height, width)
+        wanted = Reference(made).planes(planes)
+        found = verify(made, path, runtime, planes, wanted)
+        assert found.all_in_integers
+        assert found.largest <= tolerance(wanted)
+
+
+def test_a_sum_beyond_32_bits_is_right(tmp_path: Path) -> None:
+    made = over_channels(8)
+    planes = np.ones((3, 200, 200), np.float32)  # the largest code everywhere: 40,000 products of 255 * 255
+    found = run_onnxruntime(saved(made, tmp_path, Target.ONNX), planes).planes
+    wanted = Reference(made).planes(planes)
+    assert np.abs(found - wanted).max() <= tolerance(wanted)
 
 
 def _integers(model: onnx.ModelProto, planes: np.ndarray) -> dict[str, np.ndarray]:
