@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
 from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
+from intaglio.results.losses import losses_caption, losses_table
 from intaglio.results.markdown import section, table
 from intaglio.results.qat import qat_caption, qat_table
 from intaglio.results.tables import (
@@ -19,8 +20,8 @@ from intaglio.results.tables import (
     speed_table,
 )
 
-HEADLINE = "spine"
-"""The file of records that the README's table is made of."""
+HEADLINE = "published"
+"""The file of records that comes first, and that the README's table of quality is made of."""
 
 METHODS = "methods"
 """The file of records with a page of its own: all methods side by side."""
@@ -36,7 +37,8 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
     names = sorted(files, key=lambda name: (name != HEADLINE, name))
     everything = [record for name in names for record in files[name]]
     shown = [name for name in names if name != METHODS]
-    parts = [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in shown]
+    parts = [section("Ours beside the published methods", *_captioned(losses_caption, losses_table, everything))]
+    parts += [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in shown]
     parts += [
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
         section("Agreement of simulator, reference and core", agreement_table(everything)),
@@ -49,11 +51,11 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
 
 
 def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
-    """The headlines for the README: the first network of the headline's file, and speed; empty where there is none."""
-    found = grids(files.get(HEADLINE, ()))
+    """The headlines for the README: quality on strong networks, and speed; empty where there is none."""
     everything = [record for name in sorted(files) for record in files[name]]
+    quality = section("Quality", *_captioned(losses_caption, losses_table, files.get(HEADLINE, ())), level=3)
     speed = section("Speed beside peers", *_captioned(peers_caption, peers_table, everything), level=3)
-    return "\n\n".join(part for part in (speed, _accuracy(found[0]) if found else "") if part)
+    return "\n\n".join(part for part in (quality, speed) if part)
 
 
 def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:

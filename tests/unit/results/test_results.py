@@ -44,8 +44,31 @@ RECORDS = [
 ]
 
 
+def learned(method: str, psnr: float, **more: object) -> Record:
+    settings = {"batch": 1, "patch_size": 64, "iterations": 300}
+    return accuracy(method, psnr, PHOTOS, steps=300, settings={**settings, **more})
+
+
+LEARNED = [
+    accuracy("float", 37.0),
+    learned("2dquant", 36.5),
+    learned("condiquant", 36.6),
+    learned("engrave", 36.9, crop_size=64, patch_size=32),
+    accuracy("condiquant", 36.8, PHOTOS, steps=3000, settings={"batch": 1, "patch_size": 64}),
+    accuracy("dobi", 36.0, PHOTOS),
+]
+
+
+def test_losses_at_equal_steps_stand_side_by_side_with_their_share() -> None:
+    for text in (readme_table({"published": LEARNED}), results_page({"published": LEARNED})):
+        (row,) = (line for line in text.splitlines() if line.endswith(" | 0.25 |"))
+        assert "| w4a4 | paper | 300 | 1 of 64 px | 0 | Set5 | 37.00 | 0.10 | 0.40 | 0.50 | 0.25 |" in row
+    assert "share" not in results_page({"published": LEARNED[:2]})
+    assert readme_table({"spine": LEARNED}) == ""
+
+
 def test_headline_has_losses_and_calibrations_side_by_side() -> None:
-    text = readme_table({"spine": RECORDS})
+    text = methods_tables({"methods": RECORDS})
     lines = text.splitlines()
     (head,) = (line for line in lines if line.startswith("| method"))
     assert head.endswith("| Set5, div2k_lr | Set5, synthetic |")
@@ -80,12 +103,12 @@ def test_methods_have_a_page_of_their_own_with_the_time_that_each_took() -> None
 
 
 def test_later_record_of_a_cell_replaces_the_earlier() -> None:
-    assert "36.60 / 0.9000 (0.40)" in readme_table({"spine": [*RECORDS, accuracy("dobi", 36.6, PHOTOS)]})
+    assert "36.60 / 0.9000 (0.40)" in results_page({"spine": [*RECORDS, accuracy("dobi", 36.6, PHOTOS)]})
 
 
 def test_settings_that_differ_become_a_column() -> None:
     more = accuracy("2dquant", 36.7, PHOTOS, steps=300, settings={"batch": 8})
-    rows = [line for line in readme_table({"spine": [*RECORDS, more]}).splitlines() if line.startswith("| 2dquant")]
+    rows = [line for line in methods_tables({"methods": [*RECORDS, more]}).splitlines() if line.startswith("| 2dquant")]
     assert [row.split(" | ")[6] for row in rows] == ["batch=4", "batch=8"]
 
 
@@ -133,7 +156,7 @@ def root(tmp_path: Path) -> Path:
     """A repository with records and a README."""
     for folder in ("results", "docs"):
         (tmp_path / folder).mkdir()
-    append_records(tmp_path / "results" / "spine.jsonl", RECORDS)
+    append_records(tmp_path / "results" / "published.jsonl", LEARNED)
     (tmp_path / "README.md").write_text(f"# Title\n\n{START}\nold\n{STOP}\n\nEnd.\n")
     return tmp_path
 
@@ -145,9 +168,9 @@ def test_build_then_check(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["results", "build", "--root", str(root)]) == 0
     assert main(["results", "build", "--root", str(root), "--check"]) == 0
     readme = (root / "README.md").read_text()
-    assert readme.startswith(f"# Title\n\n{START}\n### SwinIR-light x2 photos")
+    assert readme.startswith(f"# Title\n\n{START}\n### Quality")
     assert readme.endswith(f"{STOP}\n\nEnd.\n")
-    append_records(root / "results" / "spine.jsonl", [accuracy("minmax", 30.0, PHOTOS)])
+    append_records(root / "results" / "published.jsonl", [learned("engrave", 36.95, crop_size=64)])
     assert set(stale(root)) == {root / "README.md", root / "docs" / "results.md"}
 
 
