@@ -42,6 +42,13 @@ struct ConvBand {
 constexpr int64_t longest_run = 128;
 constexpr int64_t conv_line_floats(int outputs) { return (outputs + 3) / 4 * 4 * longest_run; }
 
+// Outputs that one register tile of products of patches computes together.
+constexpr int patch_block(int outputs_left) { return outputs_left >= 6 ? 6 : outputs_left >= 2 ? 2 : 1; }
+
+// Vectors of patches in a run, each of 2 x 2 outputs, and words of their 16 parts and of the sums, on vectors of `lanes`; `depth` words for each patch and part.
+constexpr int patch_vectors = 4;
+constexpr int64_t conv_patch_words(int outputs, int depth, int lanes) { return int64_t{16} * (outputs + depth) * patch_vectors * lanes; }
+
 // A map of the output's shape that is added: result * own + data * other. The output may be written over it.
 struct ConvResidual {
   const float* data = nullptr;
@@ -66,6 +73,7 @@ struct ConvTile {
   // A map of codes: planes of words of four channels, in the place of floats. Such an input was quantized by who wrote it; an output is by its only readers' grid.
   bool packed_in = false;
   const CodeGrid* out_grid = nullptr;
+  void* patches = nullptr;   // transformed patches and sums of a run (kernels/conv_winograd.h); conv_patch_words
   float* line = nullptr;     // results of a run of pixels before they become codes; conv_line_floats
   int64_t out_from = 0;      // the pixel that `out` begins with
   int pair_groups = 0;  // of channels whose products, added up in pairs, fit 16 bits; 0: too few to be worth it

@@ -21,16 +21,18 @@ namespace {
 constexpr int64_t band_bytes = 256 << 10;
 constexpr int64_t tile_columns = 128;
 
-// How an output of (h, w) is cut. `rows` is at most what fits the scratch.
+int64_t up_to(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// How an output of (h, w) is cut, in whole units of rows and columns. `rows` is at most what fits the scratch.
 struct Tiling {
   int64_t rows, columns, bands, strips;
 
-  static Tiling of(const ConvGeometry& geometry, int planes, int64_t h, int64_t w, int threads) {
-    const int64_t columns = std::min(w, tile_columns);
-    int64_t most = 1;
-    while (most < h && ConvBand::of(geometry, planes, most + 1, columns).words() * 4 <= band_bytes) ++most;
+  static Tiling of(const ConvGeometry& geometry, int planes, int64_t unit, int64_t h, int64_t w, int threads) {
+    const int64_t columns = std::min(up_to(w, unit), tile_columns);
+    int64_t most = unit;
+    while (most < h && ConvBand::of(geometry, planes, most + unit, columns).words() * 4 <= band_bytes) most += unit;
     const int64_t bands = (h + most * threads - 1) / (most * threads) * threads;
-    const int64_t rows = (h + bands - 1) / bands;
+    const int64_t rows = up_to((h + bands - 1) / bands, unit);
     return {rows, columns, (h + rows - 1) / rows, (w + columns - 1) / columns};
   }
 };
@@ -60,9 +62,9 @@ class ConvOp final : public MapOp {
 
   Workspace workspace(const Operands& operands) const override {
     const Dims out = shape(operands);
-    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out[2], out[3], 1);
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), form_.unit(), out[2], out[3], 1);
     const int64_t band = ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words();
-    return {static_cast<size_t>(band + (out_grid_ ? conv_line_floats(geometry_.out) : 0)) * sizeof(float), 0};
+    return {static_cast<size_t>(band + line_floats() + form_.patch_words) * sizeof(float), 0};
   }
 
   void run(const Context& context) const override {
@@ -70,6 +72,8 @@ class ConvOp final : public MapOp {
   }
 
  private:
+  int64_t line_floats() const { return out_grid_ ? conv_line_floats(geometry_.out) : 0; }
+
   void run_map(const Context& context, int64_t index) const {
     const Map in = context.in[0].map(index), out = context.out.map(index);
     ConvResidual residual = residual_;
@@ -77,15 +81,18 @@ class ConvOp final : public MapOp {
       const Map other = context.in[1].map(index);
       residual.data = other.data, residual.plane = other.plane;
     }
-    const Tiling tiling = Tiling::of(geometry_, form_.planes(), out.shape.h, out.shape.w, context.pool.threads());
+    const int64_t unit = form_.unit();
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), unit, out.shape.h, out.shape.w, context.pool.threads());
     context.pool.run(tiling.bands * tiling.strips, [&](int thread, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t y0 = at / tiling.strips * tiling.rows, x0 = at % tiling.strips * tiling.columns;
         const int64_t y1 = std::min(y0 + tiling.rows, out.shape.h), x1 = std::min(x0 + tiling.columns, out.shape.w);
-        const ConvBand band = ConvBand::of(geometry_, form_.planes(), y1 - y0, x1 - x0);
+        const ConvBand band = ConvBand::of(geometry_, form_.planes(), up_to(y1 - y0, unit), up_to(x1 - x0, unit));
+        auto* behind = reinterpret_cast<float*>(context.scratch(thread)) + band.words();
         ConvTile tile{geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
                       activation_.act, activation_.slopes.data(), context.scratch(thread), residual, packed_in_};
-        if (out_grid_) tile.out_grid = &*out_grid_, tile.line = reinterpret_cast<float*>(context.scratch(thread)) + band.words();
+        if (out_grid_) tile.out_grid = &*out_grid_, tile.line = behind;
+        tile.patches = behind + line_floats();
         form_.run(tile);
       }
     });
@@ -103,6 +110,8 @@ struct FloatForm {
   void (*kernel)(const ConvFloatArgs&);
   int groups;
   std::vector<float> weights, bias;
+  int64_t patch_words = 0;  // none: not by patches of pixels, of which outputs are 2 x 2
+  int64_t unit() const { return patch_words ? 2 : 1; }
   int planes() const { return groups; }
   void run(const ConvTile& tile) const { kernel({tile, weights.data(), bias.data()}); }
 };
@@ -112,6 +121,8 @@ struct FloatMatrixForm {
   int groups;
   AlignedVector<int32_t> weights;
   std::vector<float> bias;
+  static constexpr int64_t patch_words = 0;
+  static constexpr int64_t unit() { return 1; }
   int planes() const { return 2 * groups; }  // heads and rests
   void run(const ConvTile& tile) const { kernel({tile, weights.data(), bias.data()}); }
 };
@@ -122,6 +133,8 @@ struct CodesForm {
   CodeGrid grid;
   AlignedVector<int32_t> weights;
   CodeConstants constants;
+  int64_t patch_words = 0;
+  int64_t unit() const { return patch_words ? 2 : 1; }
   int planes() const { return groups + 1; }  // the sums of codes
   void run(ConvTile tile) const {
     tile.pair_groups = constants.pair_groups;
@@ -148,6 +161,12 @@ bool prefer_matrix(const ConvGeometry& geometry, int channels_per_word, int step
   return 16 * steps * outputs * groups < geometry.out * vector_words / 2;
 }
 
+// Whether transforming patches of pixels, to multiply them 16 times instead of 36, pays: its cost does not depend on the other number of channels.
+bool is_for_patches(const ConvGeometry& geometry) { return geometry.kernel == 3 && geometry.stride == 1 && std::min(geometry.in, geometry.out) >= 16; }
+
+// Four times a sum of 9 products of 8-bit codes in each channel fits 31 bits.
+constexpr int most_patch_channels = 1800;
+
 std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, const ConvGeometry& geometry) {
   const std::vector<float> bias = spec.tensor_or_zeros("bias", geometry.out);
   const auto& weight = spec.tensor("weight", {geometry.out, geometry.in, geometry.kernel, geometry.kernel});
@@ -155,7 +174,13 @@ std::unique_ptr<Op> make_float(const OpSpec& spec, const KernelTable& kernels, c
     FloatMatrixForm form{kernels.conv_float_matrix, matrix_groups(geometry, 2), pack_split_matrices(geometry, weight), bias};
     return std::make_unique<ConvOp<FloatMatrixForm>>(geometry, spec, std::move(form));
   }
-  FloatForm form{kernels.conv_float, geometry.in, pack_float_weights(geometry, weight), bias};
+  FloatForm form{kernels.conv_float, geometry.in, {}, bias};
+  if (kernels.conv_float_patches && is_for_patches(geometry)) {
+    form.kernel = kernels.conv_float_patches, form.weights = pack_float_patches(geometry, weight);
+    form.patch_words = conv_patch_words(geometry.out, geometry.in, kernels.lanes);
+  } else {
+    form.weights = pack_float_weights(geometry, weight);
+  }
   return std::make_unique<ConvOp<FloatForm>>(geometry, spec, std::move(form));
 }
 
@@ -170,6 +195,10 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
     form.kernel = kernels.conv_codes_matrix;
     form.groups = matrix_groups(geometry, 4);
     form.weights = pack_code_matrices(geometry, codes, shift);
+  } else if (form.constants.wide && kernels.conv_codes_patches && is_for_patches(geometry) && geometry.in <= most_patch_channels) {
+    form.kernel = kernels.conv_codes_patches, form.weights = pack_code_patches(geometry, codes, shift);
+    form.patch_words = conv_patch_words(geometry.out, 2 * groups, kernels.lanes);
+    for (float& scale : form.constants.scale) scale *= 0.25f;
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }

@@ -21,7 +21,56 @@ void for_each_weight_word(const ConvGeometry& geometry, int groups, Place place)
   }
 }
 
+// Twice the matrix that transforms kernels; parts of a patch are rows times columns of it.
+constexpr int twice_transform[4][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+
+// Four times the part f of a transformed kernel, of which `at(tap)` are the nine numbers.
+template <class At>
+auto four_times(int f, At at) {
+  auto sum = at(0) * 0;
+  for (int tap = 0; tap < 9; ++tap) sum += at(tap) * (twice_transform[f / 4][tap / 3] * twice_transform[f % 4][tap % 3]);
+  return sum;
+}
+
+// Calls place(word, n, f, c) for every word, in the order of storage.
+template <class Place>
+void for_each_patch_word(const ConvGeometry& geometry, int depth, Place place) {
+  size_t word = 0;
+  for (int f = 0; f < 16; ++f) {
+    for (int n = 0, block; n < geometry.out; n += block) {
+      block = patch_block(geometry.out - n);
+      for (int c = 0; c < depth; ++c) {
+        for (int m = 0; m < block; ++m) place(word++, n + m, f, c);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<float> pack_float_patches(const ConvGeometry& geometry, const std::vector<float>& weight) {
+  std::vector<float> words(static_cast<size_t>(16 * geometry.in * geometry.out));
+  for_each_patch_word(geometry, geometry.in, [&](size_t word, int n, int f, int c) {
+    words[word] = static_cast<float>(0.25 * four_times(f, [&](int tap) { return static_cast<double>(weight[weight_at(geometry, n, c, tap)]); }));
+  });
+  return words;
+}
+
+AlignedVector<int32_t> pack_code_patches(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int shift) {
+  const int depth = (geometry.in + 3) / 4 * 2;
+  AlignedVector<int32_t> words(static_cast<size_t>(16 * depth * geometry.out));
+  for_each_patch_word(geometry, depth, [&](size_t word, int n, int f, int pair) {
+    uint32_t bits = 0;
+    for (int half = 0; half < 2; ++half) {
+      const int c = pair / 2 * 4 + pair % 2 + 2 * half;
+      if (c >= geometry.in) continue;
+      const int part = four_times(f, [&](int tap) { return static_cast<int>(codes[weight_at(geometry, n, c, tap)]) - shift; });
+      bits |= static_cast<uint32_t>(static_cast<uint16_t>(part)) << (16 * half);
+    }
+    words[word] = static_cast<int32_t>(bits);
+  });
+  return words;
+}
 
 size_t weight_at(const ConvGeometry& geometry, int n, int c, int tap) {
   const auto in = static_cast<size_t>(geometry.in), taps = static_cast<size_t>(geometry.taps());

@@ -22,6 +22,11 @@ std::vector<float> pack_float_weights(const ConvGeometry& geometry, const std::v
 // codes: (out, in, kernel, kernel). Four signed codes a word.
 AlignedVector<int32_t> pack_code_weights(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int shift);
 
+// Weights of convolutions by patches (kernels/conv_winograd.h), of kernels of 3 x 3: floats, and pairs of the first and third, and of the second and
+// fourth of four channels as 16-bit numbers, each four times what it stands for.
+std::vector<float> pack_float_patches(const ConvGeometry& geometry, const std::vector<float>& weight);
+AlignedVector<int32_t> pack_code_patches(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, int shift);
+
 // The constants of equation (5), one for each output channel, where the weight's codes are shifted to be signed bytes.
 struct CodeConstants {
   std::vector<float> scale, of_sum, constant;

@@ -75,6 +75,27 @@ struct Avx2 {
     const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
   }
+  // For patches of pixels: lanes at even and odd places of two vectors in a row, and back; 16-bit numbers, two a lane.
+  static constexpr bool has_patches = true;
+  static void split(F a, F b, F& even, F& odd) {
+    even = in_order(_mm256_shuffle_ps(a, b, 0x88));
+    odd = in_order(_mm256_shuffle_ps(a, b, 0xdd));
+  }
+  static void split_i(I a, I b, I& even, I& odd) {
+    F even_bits, odd_bits;
+    split(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), even_bits, odd_bits);
+    even = _mm256_castps_si256(even_bits), odd = _mm256_castps_si256(odd_bits);
+  }
+  static void join(F even, F odd, F& first, F& second) {
+    const F low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+    first = _mm256_permute2f128_ps(low, high, 0x20), second = _mm256_permute2f128_ps(low, high, 0x31);
+  }
+  static I even_bytes(I a) { return _mm256_and_si256(a, _mm256_set1_epi16(255)); }
+  static I odd_bytes(I a) { return _mm256_srli_epi16(a, 8); }
+  static I add_words(I a, I b) { return _mm256_add_epi16(a, b); }
+  static I sub_words(I a, I b) { return _mm256_sub_epi16(a, b); }
+  static I sub_i(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static I multiply_pairs(I a, I b) { return _mm256_madd_epi16(a, b); }
   // The power of two nearest, by way of the exponent's bits, times a minimax polynomial on [-1/2, 1/2]. Saturates at 2^126.
   static F exp2(F x) {  // relative error 1.5e-7
     const Split at(x);
@@ -98,6 +119,7 @@ struct Avx2 {
   }
 
  private:
+  static F in_order(F a) { return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8)); }
   struct Split {
     F whole, rest;
     explicit Split(F a) {

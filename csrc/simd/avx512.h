@@ -68,6 +68,20 @@ struct Avx512 {
   static void store_bytes(uint8_t* p, I a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(_mm512_max_epi32(a, _mm512_setzero_si512())));
   }
+  // For patches of pixels, as in avx2.h.
+  static constexpr bool has_patches = true;
+  static void split(F a, F b, F& even, F& odd) { even = _mm512_permutex2var_ps(a, places(0, 2), b), odd = _mm512_permutex2var_ps(a, places(1, 2), b); }
+  static void split_i(I a, I b, I& even, I& odd) { even = _mm512_permutex2var_epi32(a, places(0, 2), b), odd = _mm512_permutex2var_epi32(a, places(1, 2), b); }
+  static void join(F even, F odd, F& first, F& second) {
+    const I order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    first = _mm512_permutex2var_ps(even, order, odd), second = _mm512_permutex2var_ps(even, _mm512_add_epi32(order, _mm512_set1_epi32(8)), odd);
+  }
+  static I even_bytes(I a) { return _mm512_and_si512(a, _mm512_set1_epi16(255)); }
+  static I odd_bytes(I a) { return _mm512_srli_epi16(a, 8); }
+  static I add_words(I a, I b) { return _mm512_add_epi16(a, b); }
+  static I sub_words(I a, I b) { return _mm512_sub_epi16(a, b); }
+  static I sub_i(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static I multiply_pairs(I a, I b) { return _mm512_madd_epi16(a, b); }
   // 2^x = 2^floor(x) * 2^(x - floor(x)): the first factor is an instruction, the second a minimax polynomial on [0, 1).
   static F exp2(F x) {  // relative error 1.5e-7
     const F r = fraction(x);
@@ -83,6 +97,10 @@ struct Avx512 {
   static float greatest(F a) { return _mm512_reduce_max_ps(a); }
 
  private:
+  static I places(int first, int step) {
+    const I count = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_add_epi32(_mm512_set1_epi32(first), _mm512_mullo_epi32(count, _mm512_set1_epi32(step)));
+  }
   static F fraction(F x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
   static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
 };

@@ -20,6 +20,8 @@ PARITY = {
     "window_block": "test_engine_block.py",
     "conv_float": "test_engine_conv.py",
     "conv_run": "test_engine_conv.py",
+    "conv_float_patches": "test_engine_conv.py",
+    "conv_codes_patches": "test_engine_conv.py",
     "conv_codes": "test_engine_conv.py",
     "conv_float_matrix": "test_engine_conv.py",
     "conv_codes_matrix": "test_engine_conv.py",
