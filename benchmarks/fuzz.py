@@ -3,7 +3,7 @@
 The driver of ``scripts/sanitize.sh`` makes program number s from the seed s alone, so that a run that was ended goes on
 where it stopped: pieces that `--records` holds for the same commit are passed over. Where a program does harm, its seed
 is found by halving and named, and the exit status is 1.
-``python benchmarks/fuzz.py --programs 100000 --records FILE.jsonl``
+``python benchmarks/fuzz.py --programs 100000 --records results/fuzz.jsonl``
 """
 
 from __future__ import annotations
