@@ -297,11 +297,8 @@ class SliceOp final : public PlacesOp {
 class PadOp final : public PlacesOp {
  public:
   explicit PadOp(const OpSpec& spec) : widths_(spec.extents("widths")), value_(spec.number("value")) {
-    const std::string& mode = spec.text("mode");
     constexpr std::pair<const char*, Mode> modes[] = {{"zero", Mode::zero}, {"reflect", Mode::reflect}, {"mirror", Mode::mirror}, {"edge", Mode::edge}, {"circular", Mode::circular}};
-    for (const auto& [name, of] : modes) {
-      if (mode == name) mode_ = of;
-    }
+    for (const auto& [name, of] : modes) mode_ = spec.text("mode") == name ? of : mode_;
     if (widths_.size() % 2) spec.refuse("widths are no pairs");
   }
   Dims shape(const Operands& operands) const override {
@@ -334,8 +331,7 @@ class PadOp final : public PlacesOp {
   enum class Mode { zero, reflect, mirror, edge, circular };
   // The mirrors on both sides make a wave of this period; it comes back to the first place `last` places after it.
   static int64_t mirrored(int64_t from, int64_t period, int64_t last) {
-    const int64_t within = (from % period + period) % period;
-    return std::min(within, std::max<int64_t>(last - within, 0));
+    return std::min((from % period + period) % period, std::max<int64_t>(last - (from % period + period) % period, 0));
   }
   int64_t width(int index, int64_t h, int64_t w) const { return widths_[static_cast<size_t>(index)].evaluate(h, w); }
 

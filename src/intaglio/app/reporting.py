@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intaglio.app.evaluating import window_of
 from intaglio.app.opening import Opened, open_model
@@ -15,6 +16,9 @@ from intaglio.report import Content, Contestant, compare, rows_of_records
 from intaglio.runtime.engine import Backend
 from intaglio.spec import SiteReading
 
+if TYPE_CHECKING:
+    from intaglio.app.networks import NetworkSource
+
 
 @dataclass(frozen=True)
 class ReportRequest:
@@ -22,7 +26,7 @@ class ReportRequest:
 
     Attributes:
         model: the packed model.
-        checkpoint: its float network: adds artifacts, sites and distributions.
+        source: its float network, with a checkpoint: adds artifacts, sites and distributions.
         data: the folder that holds the test sets.
         test_set: the set that is measured.
         picture: the picture that is shown; None for the one that lost most.
@@ -31,7 +35,7 @@ class ReportRequest:
     """
 
     model: Path
-    checkpoint: Path | None = None
+    source: NetworkSource | None = None
     data: Path | None = None
     test_set: str = "Set5"
     picture: str | None = None
@@ -55,7 +59,12 @@ def report_content(
         raise SpecError(f"{request.model} is no packed model; name one, and its float checkpoint with --checkpoint.")
     if request.data is None:
         raise DatasetError("a report needs test pictures; name the folder that holds the sets with --data.")
-    float_model = open_model(str(request.checkpoint)) if request.checkpoint else None
+    source = request.source
+    float_model = None
+    if source is not None:
+        float_model = open_model(
+            str(source.checkpoint), network=source.network, weights=source.weights, option=source.option
+        )
     dataset = load_dataset(request.data, request.test_set, opened.upscaler.scale)
     progress = progress or Silent()
     compared = compare(
@@ -67,10 +76,10 @@ def report_content(
         progress=progress,
     )
     readings: tuple[SiteReading, ...] = ()
-    if request.checkpoint and request.sites:
+    if source is not None and request.sites:
         from intaglio.app.site_readings import readings_of
 
-        readings = readings_of(opened.packed, request.checkpoint, compared.views, progress)
+        readings = readings_of(opened.packed, source, compared.views, progress)
     others = [record for path in request.records for record in read_records(path)]
     weights = opened.packed.header.provenance.source_sha256
     extra = rows_of_records(others, weights_sha256=weights, scale=dataset.scale, dataset=dataset.name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -19,7 +17,9 @@ PATCH = 32
 """Side in LR pixels of the patch on which each site is measured alone."""
 
 
-def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: Progress) -> tuple[SiteReading, ...]:
+def readings_of(
+    packed: PackedModel, source: NetworkSource, views: Views, progress: Progress
+) -> tuple[SiteReading, ...]:
     """Read every site on a patch of the picture shown, cut around its worst tile."""
     tile = views.artifacts.tile if views.artifacts else None
     centre = (tile.top + tile.height // 2, tile.left + tile.width // 2) if tile else (0, 0)
@@ -30,7 +30,7 @@ def readings_of(packed: PackedModel, checkpoint: Path, views: Views, progress: P
     patch = np.ascontiguousarray(views.lr[top : top + PATCH, left : left + PATCH])
     batch = torch.from_numpy(patch).permute(2, 0, 1)[None].float() / 255.0
     grids = {site.name: site.grids for site in packed.program.sites()}
-    return read_sites(open_network(NetworkSource(checkpoint)), _spec(packed), grids, batch, progress=progress)
+    return read_sites(open_network(source), _spec(packed), grids, batch, progress=progress)
 
 
 def _spec(packed: PackedModel) -> QuantSpec:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
+from intaglio.cli.network import NetworkOption, source_of
 from intaglio.cli.output import JsonOption, require_place
 
 
@@ -21,6 +23,9 @@ def bench(
     checkpoint: Annotated[
         Path | None, typer.Option(help="The float network that peers run; needed with --peers.")
     ] = None,
+    network: NetworkOption = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
     records: Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="Append Records here.")] = None,
     json: JsonOption = None,
 ) -> None:
@@ -31,4 +36,5 @@ def bench(
     from intaglio.cli.benching import run_bench
 
     require_place(json, records)
-    run_bench(model, size, threads, rounds, checkpoint, peers=peers, records=records, json=json)
+    source = source_of(checkpoint, network, weights=weights, option=option) if checkpoint or network else None
+    run_bench(model, size, threads, rounds, source, peers=peers, records=records, json=json)

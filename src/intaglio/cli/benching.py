@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from intaglio.packed.format import PackedModel, load
 from intaglio.provenance import file_sha256
 from intaglio.runtime.engine import Engine
 
+if TYPE_CHECKING:
+    from intaglio.app.networks import NetworkSource
+
 MAX_SIDE = 8192
 
 
@@ -27,19 +30,21 @@ def run_bench(
     size: str,
     threads: int | None,
     rounds: int,
-    checkpoint: Path | None,
+    source: NetworkSource | None,
     *,
     peers: bool,
     records: Path | None,
     json: Path | None,
 ) -> None:
-    """Measure one model; with `peers`, in turn with everything installed that runs the float checkpoint.
+    """Measure one model; with `peers`, in turn with everything installed that runs the float network of `source`.
 
-    Raises: SpecError for a size that is none, or peers without a checkpoint; errors of loading as they come.
+    Raises: SpecError for a size that is none, or peers without a network; errors of loading as they come.
     """
     height, width = parse_size(size)
-    if peers and checkpoint is None:
-        raise SpecError("peers run the float network, which a packed model does not hold; pass --checkpoint FILE.")
+    if peers and source is None:
+        raise SpecError(
+            "peers run the float network, which a packed model does not hold; pass --checkpoint FILE or --network."
+        )
     threads = threads or usable_cores()
     packed = load(path)
     engine = Engine(packed.program, threads=threads)
@@ -47,8 +52,8 @@ def run_bench(
     with shown_progress() as progress, progress.stage("timing", rounds) as advance:
         alone = measure_alone(engine, image, rounds, advance)
     content = _show_alone(alone, path, engine, size, threads)
-    if peers and checkpoint is not None:
-        content |= _peers(engine, checkpoint, image, threads, rounds)
+    if peers and source is not None:
+        content |= _peers(engine, source, image, threads, rounds)
     content["peak_rss_bytes"] = peak_memory()
     if records is not None:
         append_records(records, [_record(packed, path, content)])
@@ -103,8 +108,8 @@ def _show_alone(alone: Alone, path: Path, engine: Engine, size: str, threads: in
     }
 
 
-def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, rounds: int) -> dict[str, Any]:
-    from intaglio.app.networks import NetworkSource, open_network
+def _peers(engine: Engine, source: NetworkSource, image: np.ndarray, threads: int, rounds: int) -> dict[str, Any]:
+    from intaglio.app.networks import open_network
     from intaglio.bench.compare import compare
     from intaglio.bench.peers import PEERS, Precision, available_peers
 
@@ -113,7 +118,7 @@ def _peers(engine: Engine, checkpoint: Path, image: np.ndarray, threads: int, ro
     with shown_progress() as progress:
         found = compare(
             engine,
-            open_network(NetworkSource(checkpoint)),
+            open_network(source),
             image,
             available_peers(),
             calibration=drawn,

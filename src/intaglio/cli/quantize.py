@@ -65,6 +65,8 @@ def quantize(
     weights: WeightsOption = None,
     option: TrainingOption = None,
     device: DeviceOption = "cpu",
+    card: Annotated[bool, typer.Option("--card", help="Also write a model card, Markdown beside the file.")] = False,
+    licence: Annotated[str, typer.Option(help="Licence of the weights, as the card states it.")] = "",
     json: JsonOption = None,
 ) -> None:
     """Quantize a super-resolution network to 2-8 bits and write it as a packed integer model.
@@ -91,7 +93,8 @@ def quantize(
         },
     )
     source = source_of(checkpoint, network, left_float, weights, option)
-    run_quantize(source, output, asked, state=_state(checkpoint_dir, resume), device=device, json=json)
+    stated = licence if card or licence else None
+    run_quantize(source, output, asked, state=_state(checkpoint_dir, resume), device=device, card=stated, json=json)
 
 
 def _state(folder: Path | None, resume: bool) -> Path | None:

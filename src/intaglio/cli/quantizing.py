@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from intaglio import ranks
+from intaglio._atomic import write_text_atomic
 from intaglio.app.calibrating import calibration_set
 from intaglio.app.devices import device_of
 from intaglio.app.expected import expected_seconds
@@ -27,10 +28,18 @@ from intaglio.spec import QuantSpec
 
 
 def run_quantize(
-    source: NetworkSource, output: Path | None, asked: RecipeFile, *, state: Path | None, device: str, json: Path | None
+    source: NetworkSource,
+    output: Path | None,
+    asked: RecipeFile,
+    *,
+    state: Path | None,
+    device: str,
+    card: str | None,
+    json: Path | None,
 ) -> None:
     """Quantize, check against the simulator, write, and say what came out.
 
+    `card` is the licence that a model card states, perhaps empty; None where no card is asked for.
     Of several processes that torchrun started the first alone checks, writes and tells.
     """
     recipe = library_recipe(asked)
@@ -56,8 +65,19 @@ def run_quantize(
         "weights": ".".join(name.rstrip(".") for name in names),
         "output": str(target),
     }
+    if card is not None:
+        content["card"] = str(_write_card(network, made, target, source.checkpoint, card))
     _tell(content)
     write_json(json, content)
+
+
+def _write_card(network: Network, made: Quantization, packed: Path, checkpoint: Path | None, licence: str) -> Path:
+    from intaglio.app.card import card_of, figures_of
+
+    path = packed.with_suffix(".md")
+    figures = figures_of(network, made.require_program())
+    write_text_atomic(path, card_of(network, made, packed, checkpoint, licence, figures))
+    return path
 
 
 def library_recipe(asked: RecipeFile) -> Recipe:
@@ -131,4 +151,6 @@ def _tell(content: Mapping[str, Any]) -> None:
         say(f"note: {content['note']}")
     ratio = f"{content['ratio']:.2f} times smaller than float32 ({size_text(content['float32_bytes'])})"
     say(f"{content['output']}: {size_text(content['bytes'])}, {ratio}")
+    if "card" in content:
+        say(f"{content['card']}: the model card")
     say(f"Next: intaglio upscale {content['output']} picture.png")

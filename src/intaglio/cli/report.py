@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from intaglio.cli.checkpoints import TrainingOption, WeightsOption
+from intaglio.cli.network import NetworkOption, source_of
 from intaglio.cli.upscale import BackendName
+from intaglio.errors import SpecError
 
 
 def report(
@@ -27,6 +30,9 @@ def report(
     sites: Annotated[bool, typer.Option(help="Measure each site alone (about a minute for SwinIR-light).")] = True,
     backend: Annotated[BackendName, typer.Option(help="What runs the packed model.")] = BackendName.AUTO,
     threads: Annotated[int | None, typer.Option(help="Threads of the native core; default all processors.")] = None,
+    network: NetworkOption = None,
+    weights: WeightsOption = None,
+    option: TrainingOption = None,
 ) -> None:
     """Write one HTML page, without any other file or network: figures, plots, sites, slider, artifacts, provenance.
 
@@ -44,7 +50,10 @@ def report(
     from intaglio.cli.progress import shown_progress
     from intaglio.cli.reporting import write_page
 
-    request = ReportRequest(model, checkpoint, data, test_set, picture, tuple(records or ()), sites)
+    if network and not checkpoint:
+        raise SpecError("--network is the network that --checkpoint is loaded into; name both.")
+    source = source_of(checkpoint, network, weights=weights, option=option) if checkpoint else None
+    request = ReportRequest(model, source, data, test_set, picture, tuple(records or ()), sites)
     with shown_progress() as progress:
         content = report_content(request, backend=backend.value, threads=threads, progress=progress)
     write_page(content, output)

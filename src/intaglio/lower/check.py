@@ -129,7 +129,8 @@ def check(simulator: QuantModel, lowered: Lowered, image: Picture) -> CheckRepor
         products += 1
     ours, simulated = Reference(program)(image), TorchUpscaler(simulator, program.scale)(image)
     difference = np.abs(ours.astype(np.int16) - simulated.astype(np.int16))
-    return CheckReport(tuple(found), products, psnr_y(ours, simulated, 0), int(difference.max()))
+    rgb, wanted = (np.repeat(one, 3, axis=2) if one.shape[2] == 1 else one for one in (ours, simulated))
+    return CheckReport(tuple(found), products, psnr_y(rgb, wanted, 0), int(difference.max()))
 
 
 def check_side(lowered: Lowered, least: int = 24) -> int:

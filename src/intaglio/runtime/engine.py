@@ -27,6 +27,7 @@ Backend = Literal["auto", "native", "reference"]
 
 _LOGGER = logging.getLogger(__name__)
 
+RGB = 3
 OVERLAP = 64
 """Pixels that neighbouring tiles share where the receptive field has no useful bound (attention, global pooling).
 
@@ -80,9 +81,11 @@ class Engine:
         """The picture, enlarged.
 
         Shapes: (h, w, c) to (h * scale, w * scale, d), with as many channels as the network takes and gives (3 for
-        RGB). Units: grey levels 0-255.
+        RGB). Units: grey levels 0-255. A network of gray pictures takes RGB too: each channel is a picture of its own.
         Raises: EngineError for another type or shape, or if not even a tile fits into the bound on memory.
         """
+        if self._channels == 1 and image.ndim == 3 and image.shape[2] == RGB:
+            return np.dstack([self(np.ascontiguousarray(image[..., [channel]])) for channel in range(RGB)])
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != self._channels or 0 in image.shape:
             raise EngineError(
                 f"found {image.dtype} {image.shape}, expected uint8 (height, width, {self._channels}), no side empty; "
