@@ -12,14 +12,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from intaglio.app.enlarging import enlarge_files, planned
 from intaglio.app.opening import BICUBIC, Opened, open_model
 from intaglio.cli.output import duration_text, require_place, say, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.errors import ImageError
-from intaglio.images.batch import Existing, Outcome, Settings, Status, run_batch
+from intaglio.images.batch import Existing, Outcome, Settings, Status
 from intaglio.images.enlarging import AlphaWay
 from intaglio.images.files import FILM_SUFFIXES, MAX_PIXELS
-from intaglio.images.naming import Job, plan, suffix_of, tag_of
+from intaglio.images.naming import Job, suffix_of
 from intaglio.images.sizing import Size, parse_box
 from intaglio.progress import Silent
 from intaglio.runtime.engine import Backend
@@ -66,7 +67,7 @@ def run_upscale(
     opened = open_model(model, scale=own, backend=backend, threads=threads, memory=memory)
     settings = Settings(
         size, AlphaWay(words.alpha), words.quality, words.bits, Existing(words.existing),
-        words.max_pixels or MAX_PIXELS, words.workers, _halo(opened),
+        words.max_pixels or MAX_PIXELS, words.workers,
     )  # fmt: skip
     if len(words.pictures) == 1 and Path(words.pictures[0]).suffix.lower() in FILM_SUFFIXES:
         from intaglio.cli.filming import run_film
@@ -74,19 +75,10 @@ def run_upscale(
         run_film(opened, words, size, json)
         return
     suffix = suffix_of(words.format) if words.format else None
-    jobs = plan(words.pictures, words.output, tag_of(size, opened.upscaler.scale), suffix)
+    jobs = planned(opened, words.pictures, words.output, size=size, suffix=suffix)
     require_place(json, *([jobs[0].target] if len(jobs) == 1 and words.output is None else []))
     outcomes = list(_told(jobs, opened, settings))
     _summarize(opened, outcomes, json)
-
-
-def _halo(opened: Opened) -> int | None:
-    """How far the network looks, where that has a bound."""
-    if opened.packed is None:
-        return None
-    from intaglio.runtime.receptive_field import receptive_field
-
-    return receptive_field(opened.packed.program)
 
 
 def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[Outcome]:
@@ -95,7 +87,7 @@ def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[O
     shown = shown_progress() if _takes_a_while(jobs) else nullcontext(Silent())
     began, done = time.perf_counter(), 0
     with shown as progress, progress.stage("upscale", len(jobs)) as advance:
-        for outcome in run_batch(jobs, opened.upscaler, settings):
+        for outcome in enlarge_files(opened, jobs, settings):
             done += outcome.status is Status.ENLARGED
             advance(f"{outcome.source.name}, {done / (time.perf_counter() - began):.2f} pictures/s")
             if outcome.status is Status.FAILED and len(jobs) > 1:
