@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from intaglio.arch.examples import random_network
+from intaglio.export.onnx import to_onnx
+from intaglio.export.verify import run_onnxruntime
 from intaglio.lower import lower, lowered, outlined, simulator
 from intaglio.lower.check import check
 from intaglio.lower.fit import fit
@@ -20,10 +23,13 @@ from intaglio.observe import CalibrationSet
 from intaglio.packed.program import Program
 from intaglio.packed.size import AREA, Extent, H, Size, W, describe, evaluate, whole
 from intaglio.quant import QuantModel, wrap
+from intaglio.runtime.engine import Engine
 from intaglio.runtime.reference import Reference
 from intaglio.spec import Coverage, QuantSpec
 
 SPEC = QuantSpec(8, 8, Coverage.FULL)
+LEAST_PSNR = 30.0
+"""In dB, of free runs in which flipped codes echo, as in tests/parity/lower; what is exact is checked site by site."""
 PICTURE = CalibrationSet.synthetic(count=1, size=32).pictures[0][:19, :13]
 
 
@@ -38,7 +44,9 @@ def lengths(program: Program) -> set[Size]:
 
 
 @pytest.mark.parametrize(("name", "multiples"), [("DAT", {4}), ("HiT-SR", {4, 8, 12})])
-def test_a_network_that_pads_inside_is_given_the_picture_as_it_is(name: str, multiples: set[int]) -> None:
+def test_a_network_that_pads_inside_is_given_the_picture_as_it_is(
+    name: str, multiples: set[int], tmp_path: Path
+) -> None:
     model = quantized(name)
     found = lowered(model)
     assert (found.program.ops[0].integer("multiple"), found.note) == (1, "")
@@ -49,6 +57,25 @@ def test_a_network_that_pads_inside_is_given_the_picture_as_it_is(name: str, mul
     report = check(simulator(model), found, PICTURE)
     report.require()
     assert report.products == sum(site.is_weight or site.role == "a" for site in model.sites.values())
+    require_alike(found.program, tmp_path)
+
+
+def require_alike(program: Program, folder: Path) -> None:
+    """The core and an exported file compute what the reference does, on a picture that is no whole window."""
+    planes = np.ascontiguousarray(PICTURE.transpose(2, 0, 1).astype(np.float32) / np.float32(255.0))
+    wanted = Reference(program).planes(planes)
+    for fuse in (True, False):
+        found = Engine(program, backend="native", threads=1, fuse=fuse).planes(planes)
+        assert _psnr(found, wanted) >= LEAST_PSNR
+    file = folder / "model.onnx"
+    file.write_bytes(to_onnx(program).SerializeToString())
+    run = run_onnxruntime(file, planes)
+    assert _psnr(run.planes, wanted) >= LEAST_PSNR
+    assert run.integers == sum(1 for op in program.ops if "input" in op.sites or "a" in op.sites)
+
+
+def _psnr(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(-10 * np.log10(max(float(np.mean(np.square(found - wanted))), 1e-12)))
 
 
 class PadsFirst(nn.Module):
