@@ -63,14 +63,14 @@ void conv_codes(const ConvCodesArgs& args) {
 
 // T vectors of a run from x on, the last of them of `count` pixels.
 template <class V, int T>
-inline void conv_run_vectors(const ConvRunArgs& args, int64_t x, int count) {
+inline void conv_run_vectors(const ConvRunArgs& args, int64_t line, int64_t x, int count) {
   typename V::F sum[T];
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t) sum[t] = V::set(args.bias);
   const float* weight = args.weights;
   for (int c = 0; c < args.channels; ++c) {
     for (int u = 0; u < args.rows; ++u) {
-      const float* row = args.from + c * args.channel_step + u * args.row_step + x;
+      const float* row = args.from + line * args.from_line + c * args.channel_step + u * args.row_step + x;
       for (int v = 0; v < args.columns; ++v, ++weight, row += args.column_step) {
         const auto w = V::set(*weight);
 #pragma GCC unroll 4
@@ -79,14 +79,16 @@ inline void conv_run_vectors(const ConvRunArgs& args, int64_t x, int count) {
     }
   }
 #pragma GCC unroll 4
-  for (int t = 0; t < T; ++t) store_some<V>(args.to + x + t * V::lanes, sum[t], t + 1 < T ? V::lanes : count);
+  for (int t = 0; t < T; ++t) store_some<V>(args.to + line * args.to_line + x + t * V::lanes, sum[t], t + 1 < T ? V::lanes : count);
 }
 
 template <class V>
 void conv_run(const ConvRunArgs& args) {
-  int64_t x = 0;
-  for (; x + 4 * V::lanes <= args.n; x += 4 * V::lanes) conv_run_vectors<V, 4>(args, x, V::lanes);
-  for (; x < args.n; x += V::lanes) conv_run_vectors<V, 1>(args, x, args.n - x < V::lanes ? static_cast<int>(args.n - x) : V::lanes);
+  for (int64_t line = 0; line < args.lines; ++line) {
+    int64_t x = 0;
+    for (; x + 4 * V::lanes <= args.n; x += 4 * V::lanes) conv_run_vectors<V, 4>(args, line, x, V::lanes);
+    for (; x < args.n; x += V::lanes) conv_run_vectors<V, 1>(args, line, x, args.n - x < V::lanes ? static_cast<int>(args.n - x) : V::lanes);
+  }
 }
 
 }  // namespace intaglio::kernels

@@ -104,7 +104,7 @@ struct ConvCodesArgs {
   bool wide;  // 2 * largest input code * largest |weight code| > 32767
 };
 
-// A run of n outputs of one channel: to[x] = bias + sum over channels, rows and columns of the kernel of weight * from[channel][row][column + x], floats
+// `lines` runs of n outputs of one channel, whose inputs and outputs are `from_line` and `to_line` floats apart: to[x] = bias + sum over channels, rows and columns of the kernel of weight * from[channel][row][column + x], floats
 // `channel_step`, `row_step` and `column_step` apart. For convolutions in groups, of one channel each above all, whose input has its border already.
 struct ConvRunArgs {
   const float* from;
@@ -114,6 +114,7 @@ struct ConvRunArgs {
   float bias;
   float* to;
   int64_t n;
+  int64_t lines, from_line, to_line;
 };
 
 }  // namespace intaglio

@@ -2,7 +2,7 @@
 // 2 x 2 outputs by 16 products for each pair of channels instead of 36. Patches are in lanes.
 //
 // Codes stay exact integers: their patches need 11 bits, weights (times 4, so that nothing is halved) 12, products are those of 16-bit pairs, and the sums
-// are 4 R, which a power of two in the scale undoes without a rounding. It is for codes of 8 bits on both sides, whose byte products do not fit 16 bits.
+// are 4 R, which a power of two in the scale undoes without a rounding. It is for codes of so many bits that sums of byte products do not fit 16.
 #pragma once
 
 #include "kernels/conv_pack.h"

@@ -165,36 +165,55 @@ void row_products(const RowProductsArgs& args) {
   row_products_of<V, CodeTerm<V, false>>(args);
 }
 
-// Two passes, so that the variance does not cancel.
-template <class V>
-void layer_norm_rows(const LayerNormRowsArgs& args) {
+// R rows at a time, whose sums do not wait for each other. Two passes, so that the variance does not cancel.
+template <class V, int R>
+inline void layer_norm_some(const LayerNormRowsArgs& args, int64_t r, typename V::F live) {
   using F = typename V::F;
   const float count = static_cast<float>(args.n);
   const int left = static_cast<int>(args.n % V::lanes);
   const int64_t whole = args.n - left;
+  const float* from = args.from + r * args.n;
+  F mean[R], scale[R];
+#pragma GCC unroll 4
+  for (int m = 0; m < R; ++m) mean[m] = left ? V::load_first(from + m * args.n + whole, left) : V::set(0.0f);
+  for (int64_t i = 0; i < whole; i += V::lanes) {
+#pragma GCC unroll 4
+    for (int m = 0; m < R; ++m) mean[m] = V::add(mean[m], V::load(from + m * args.n + i));
+  }
+#pragma GCC unroll 4
+  for (int m = 0; m < R; ++m) mean[m] = V::set(V::sum(mean[m]) / count);
+#pragma GCC unroll 4
+  for (int m = 0; m < R; ++m) {
+    const F centred = left ? V::mul(V::sub(V::load_first(from + m * args.n + whole, left), mean[m]), live) : V::set(0.0f);
+    scale[m] = V::mul(centred, centred);
+  }
+  for (int64_t i = 0; i < whole; i += V::lanes) {
+#pragma GCC unroll 4
+    for (int m = 0; m < R; ++m) {
+      const F centred = V::sub(V::load(from + m * args.n + i), mean[m]);
+      scale[m] = V::fma(centred, centred, scale[m]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int m = 0; m < R; ++m) scale[m] = V::div(V::set(1.0f), V::sqrt(V::set(V::sum(scale[m]) / count + args.eps)));
+  for_each_vector_of<V>(args.n, [&](int64_t i, int some) {
+    const F weight = load_some<V>(args.weight + i, some), bias = load_some<V>(args.bias + i, some);
+#pragma GCC unroll 4
+    for (int m = 0; m < R; ++m) {
+      const F normed = V::mul(V::sub(load_some<V>(from + m * args.n + i, some), mean[m]), scale[m]);
+      store_some<V>(args.to + (r + m) * args.n + i, V::fma(normed, weight, bias), some);
+    }
+  });
+}
+
+template <class V>
+void layer_norm_rows(const LayerNormRowsArgs& args) {
   float ones[V::lanes];
   for (float& one : ones) one = 1.0f;
-  const F live = V::load_first(ones, left);
-  for (int64_t r = 0; r < args.rows; ++r) {
-    const float* from = args.from + r * args.n;
-    F sum = V::set(0.0f), square = sum;
-    for (int64_t i = 0; i < whole; i += V::lanes) sum = V::add(sum, V::load(from + i));
-    if (left) sum = V::add(sum, V::load_first(from + whole, left));
-    const F mean = V::set(V::sum(sum) / count);
-    for (int64_t i = 0; i < whole; i += V::lanes) {
-      const F centred = V::sub(V::load(from + i), mean);
-      square = V::fma(centred, centred, square);
-    }
-    if (left) {
-      const F centred = V::mul(V::sub(V::load_first(from + whole, left), mean), live);
-      square = V::fma(centred, centred, square);
-    }
-    const F scale = V::div(V::set(1.0f), V::sqrt(V::set(V::sum(square) / count + args.eps)));
-    for_each_vector_of<V>(args.n, [&](int64_t i, int some) {
-      const F normed = V::mul(V::sub(load_some<V>(from + i, some), mean), scale);
-      store_some<V>(args.to + r * args.n + i, V::fma(normed, load_some<V>(args.weight + i, some), load_some<V>(args.bias + i, some)), some);
-    });
-  }
+  const auto live = V::load_first(ones, static_cast<int>(args.n % V::lanes));
+  int64_t r = 0;
+  for (; r + 4 <= args.rows; r += 4) layer_norm_some<V, 4>(args, r, live);
+  for (; r < args.rows; ++r) layer_norm_some<V, 1>(args, r, live);
 }
 
 template <class V>

@@ -195,7 +195,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
     form.kernel = kernels.conv_codes_matrix;
     form.groups = matrix_groups(geometry, 4);
     form.weights = pack_code_matrices(geometry, codes, shift);
-  } else if (form.constants.wide && kernels.conv_codes_patches && is_for_patches(geometry) && geometry.in <= most_patch_channels) {
+  } else if (!form.constants.pair_groups && kernels.conv_codes_patches && is_for_patches(geometry) && geometry.in <= most_patch_channels) {
     form.kernel = kernels.conv_codes_patches, form.weights = pack_code_patches(geometry, codes, shift);
     form.patch_words = conv_patch_words(geometry.out, 2 * groups, kernels.lanes);
     for (float& scale : form.constants.scale) scale *= 0.25f;

@@ -81,7 +81,12 @@ class GeneralConv final : public MapOp {
       const Map in = context.in[0].map(index), out = context.out.map(index);
       pad(context, in);
       context.pool.run(out.shape.c * out.shape.h, [&](int, int64_t begin, int64_t end) {
-        for (int64_t at = begin; at < end; ++at) row(context, index, in, out, at / out.shape.h, at % out.shape.h);
+        for (int64_t at = begin, lines; at < end; at += lines) {
+          const int64_t n = at / out.shape.h, y = at % out.shape.h;
+          lines = std::min(end - at, out.shape.h - y);
+          rows(context, in, out, n, y, lines);
+          finish(context, index, out, n, y, lines);
+        }
       });
     }
   }
@@ -116,11 +121,16 @@ class GeneralConv final : public MapOp {
   }
 
   // Floats of neighbouring pixels go through the kernel.
-  void run_row(const Context& context, const Map& in, float* to, int64_t n, int64_t y, int64_t count) const {
+  void rows(const Context& context, const Map& in, const Map& out, int64_t n, int64_t y, int64_t lines) const {
+    if (quantized_ || geometry_.stride[1] > 1) {
+      for (int64_t line = y; line < y + lines; ++line) row(context, in, out, n, line);
+      return;
+    }
     const int64_t h = geometry_.padded(in.shape.h, 0), w = geometry_.padded(in.shape.w, 1), group = n / (geometry_.outputs / geometry_.groups);
     const float* from = reinterpret_cast<const float*>(context.shared()) + (group * geometry_.inputs * h + y * geometry_.stride[0]) * w;
     run_({from, h * w, geometry_.dilation[0] * w, geometry_.dilation[1], static_cast<int>(geometry_.inputs), static_cast<int>(geometry_.kernel[0]),
-          static_cast<int>(geometry_.kernel[1]), weight_.data() + n * geometry_.terms(), constants_.constant[static_cast<size_t>(n)], to, count});
+          static_cast<int>(geometry_.kernel[1]), weight_.data() + n * geometry_.terms(), constants_.constant[static_cast<size_t>(n)], out.row(n, y), out.shape.w, lines,
+          geometry_.stride[0] * w, out.shape.w});
   }
 
   // sums[x] += weight * values[x * step]
@@ -133,10 +143,9 @@ class GeneralConv final : public MapOp {
     }
   }
 
-  void row(const Context& context, int64_t index, const Map& in, const Map& out, int64_t n, int64_t y) const {
+  void row(const Context& context, const Map& in, const Map& out, int64_t n, int64_t y) const {
     float* to = out.row(n, y);
-    if (!quantized_ && geometry_.stride[1] == 1) run_row(context, in, to, n, y, out.shape.w);
-    for (int64_t x = 0; (quantized_ || geometry_.stride[1] > 1) && x < out.shape.w; x += strip) {
+    for (int64_t x = 0; x < out.shape.w; x += strip) {
       const int64_t count = std::min(strip, out.shape.w - x);
       if (!quantized_ || exact_) {
         sum<float>(context, in, to + x, n, y, x, count);
@@ -144,10 +153,16 @@ class GeneralConv final : public MapOp {
         sum<int32_t>(context, in, to + x, n, y, x, count);
       }
     }
-    if (activation_.act != Activation::none) activate_({to, to, out.shape.w, activation_.act, activation_.slope(n)});
+  }
+
+  // What comes behind the sums, for rows of one channel that lie together.
+  void finish(const Context& context, int64_t index, const Map& out, int64_t n, int64_t y, int64_t lines) const {
+    float* to = out.row(n, y);
+    const int64_t count = lines * out.shape.w;
+    if (activation_.act != Activation::none) activate_({to, to, count, activation_.act, activation_.slope(n)});
     if (context.in.size() < 2) return;
     const float* other = context.in[1].map(index).row(n, y);
-    for (int64_t x = 0; x < out.shape.w; ++x) to[x] = to[x] * residual_.own + other[x] * residual_.other;
+    for (int64_t x = 0; x < count; ++x) to[x] = to[x] * residual_.own + other[x] * residual_.other;
   }
 
   template <class Sum>
