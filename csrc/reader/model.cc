@@ -121,9 +121,7 @@ void check_names(const std::string& architecture, const std::vector<Record>& rec
   }
 }
 
-}  // namespace
-
-Model read_model(std::string_view file) {
+Model read(std::string_view file) {
   const Container container = read_container(file);
   const Json document = document_of(container);
   std::vector<Record> records = read_records(operations_of(container), container);
@@ -137,6 +135,26 @@ Model read_model(std::string_view file) {
   model.multiple = model.specs.front().integer("multiple", 1, limits::max_side);
   for (const Probe& probe : probes) engine.check(probe.height * model.multiple, probe.width * model.multiple);
   return model;
+}
+
+// Messages may name what a file holds, which need be neither text nor one line.
+std::string readable(std::string message) {
+  const bool sound = each_code_point(message, false, [](uint32_t) {});
+  for (char& c : message) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !sound)) c = '?';
+  }
+  return message;
+}
+
+}  // namespace
+
+Model read_model(std::string_view file) {
+  try {
+    return read(file);
+  } catch (const Error& error) {
+    throw Error(readable(error.what()));
+  }
 }
 
 }  // namespace intaglio

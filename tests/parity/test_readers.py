@@ -172,3 +172,13 @@ def test_names_of_any_letters(tmp_path: Path, letter: str) -> None:
     for name in (letter, letter * 256, letter * 257):
         document["architecture"] = name
         assert_one_verdict(tmp_path / "model", with_texts(json.dumps(document)), name[:3])
+
+
+@pytest.mark.parametrize("name", ["\ud800", "two\nlines", "é" * 30])
+def test_refusals_are_one_line_of_text_whatever_the_file_holds(name: str) -> None:
+    ops = json.loads(OPERATIONS_TEXT)
+    ops[1]["name"] = name
+    ops[1]["attrs"][name] = 1
+    with pytest.raises(CORE.CoreError) as refusal:
+        CORE.read_file(with_texts(SOUND.metadata[KEY], zlib.compress(json.dumps(ops).encode())))
+    assert str(refusal.value).isprintable()
