@@ -88,6 +88,42 @@ def test_everything_but_the_pictures_is_the_sources(tmp_path: Path, suffix: str)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+SUBTITLES = "1\n00:00:00,040 --> 00:00:00,200\nEngraved\n\n2\n00:00:00,300 --> 00:00:00,520\nin steps of light\n"
+
+
+def with_subtitles(path: Path, source: Path) -> Path:
+    """`source` with a second picture's worth of text in it, each line at its time."""
+    text = path.with_suffix(".srt")
+    text.write_text(SUBTITLES)
+    with av.open(str(source)) as film_in, av.open(str(text)) as lines, av.open(str(path), "w") as out:
+        streams = [*film_in.streams, *lines.streams]
+        new = {id(one): out.add_stream_from_template(one) for one in streams}
+        for opened in (film_in, lines):
+            for packet in opened.demux():
+                if packet.size:  # the last of a stream is empty; the first of ours has no decoding time
+                    packet.stream = new[id(packet.stream)]
+                    out.mux(packet)
+    return path
+
+
+def subtitles(path: Path) -> list[tuple[float, float, bytes]]:
+    """When each line begins, how long it stays, in seconds, and what it says."""
+    with av.open(str(path)) as opened:
+        packets = [one for one in opened.demux(subtitles=0) if one.dts is not None]
+        return [(float(p.pts * p.time_base), float((p.duration or 0) * p.time_base), bytes(p)) for p in packets]
+
+
+def test_subtitles_are_copied_with_their_times(tmp_path: Path) -> None:
+    source = with_subtitles(tmp_path / "a.mkv", film(tmp_path / "plain.mkv"))
+    enlarge_film(source, tmp_path / "b.mkv", Nearest(2), SETTINGS, "nearest")
+    assert [(round(at, 3), text) for at, _, text in subtitles(source)] == [
+        (0.04, b"Engraved"), (0.3, b"in steps of light"),
+    ]  # fmt: skip
+    assert subtitles(tmp_path / "b.mkv") == subtitles(source)
+    enlarge_film(source, tmp_path / "c.mkv", Nearest(2), FilmSettings(crf=4, first=6), "nearest")
+    assert [(round(at, 3), text) for at, _, text in subtitles(tmp_path / "c.mkv")] == [(0.05, b"in steps of light")]
+
+
 def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:
     source = film(tmp_path / "a.mkv", "yuv420p10le", "libx265")
     network = Nearest(2)
