@@ -62,6 +62,10 @@ class EngineError(IntaglioError):
     """The integer engine cannot run: no native core where one was asked for, not enough memory, bad input."""
 
 
+class ClusterError(IntaglioError):
+    """Work cannot be given to a cluster: none answers, another release, no node that is large enough."""
+
+
 class RankError(IntaglioError):
     """The processes of one calibration cannot reach each other, or one of them is gone."""
 

@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arch": BASE,
     "quant": BASE,
     "ranks": BASE,
+    "cluster": BASE,
     "observe": BASE | {"quant", "images", "ranks"},
     "distill": BASE | {"quant", "ranks"},
     "methods": BASE | {"quant", "observe", "distill", "ranks"},
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": BASE | {"evaluate", "published", "results", "images"},
     "app": BASE
     | {"arch", "methods", "quant", "observe", "lower", "packed", "evaluate", "images", "runtime", "report"}
-    | {"export", "ranks"},
+    | {"export", "ranks", "cluster"},
     "window": BASE | {"app", "images"},
     "bench": BASE | {"packed", "runtime", "images"},
     "demo": BASE | {"app", "arch", "observe", "evaluate", "images", "runtime"},
@@ -57,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runtime",
         "images",
         "published",
+        "cluster",
     },
     "cli": EVERYTHING,
     "__main__": {"cli"},

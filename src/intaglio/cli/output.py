@@ -19,6 +19,11 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the results to this JSON file.")
 ]
 
+OnOption = Annotated[
+    str | None,
+    typer.Option(metavar="ray[:ADDRESS]", help="Run on a cluster of Ray; without an address on one of this machine."),
+]
+
 _LOGGER = logging.getLogger(__name__)
 
 _PLAIN_WIDTH = 160  # columns where nobody's terminal sets a limit, so that tables in files are not folded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from intaglio.sweep import (
     run_sweep,
     unfinished,
 )
+from intaglio.sweep.slurm import Array, script
 
 
 def run_planned(
-    plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json: Path | None, device: str = "cpu"
+    plan: Plan, store: Store, limits: Limits, *, dry_run: bool, json: Path | None, device: str = "cpu", on: str = ""
 ) -> None:
     """Show what is missing, then the plan or the run. Raises: MethodError in the end if a cell failed."""
     tell_missing(plan.missing)
@@ -34,7 +36,7 @@ def run_planned(
     if dry_run:
         show_plan(plan, store, limits, json)
         return
-    outcome = execute(plan, store, limits, device)
+    outcome = execute(plan, store, limits, device, on)
     say(
         f"{outcome.done} cells done, {outcome.skipped} were there already, {len(outcome.failures)} failed: {store.path}"
     )
@@ -43,12 +45,25 @@ def run_planned(
     outcome.require()
 
 
-def execute(plan: Plan, store: Store, limits: Limits, device: str = "cpu") -> Outcome:
+def execute(plan: Plan, store: Store, limits: Limits, device: str = "cpu", on: str = "") -> Outcome:
     """Run a plan and show how it goes."""
     work, estimates = _outstanding(plan, store, limits)
     seconds = {item.cell.content_hash: one.seconds for item, one in zip(work, estimates, strict=True)}
     with shown_sweep(Outlook(seconds, limits.workers), cell_labels(plan.cells)) as watch:
-        return run_sweep(plan, store, limits, watch, device)
+        return run_sweep(plan, store, limits, watch, device, on)
+
+
+def emit_job(plan: Plan, store: Store, limits: Limits, words: Sequence[str], device: str) -> None:
+    """Print an array job of Slurm for all cells of a plan; what is missing is told on standard error."""
+    for item in plan.missing:
+        print(f"missing: {item.what}: {item.reason}", file=sys.stderr)
+    if not plan.cells:
+        raise SpecError("nothing of this sweep can be run here; the lines above say what is missing.")
+    estimates = Estimates.from_records(store.records(), plan.folders.data)
+    each = [estimates.cell(cell, cell.datasets, limits.threads) for cell in plan.cells]
+    seconds, memory = max(one.seconds for one in each), max(one.memory for one in each)
+    array = Array(len(plan.cells), seconds, memory, limits.threads, device.startswith("cuda"))
+    print(script(array, words, store.path), end="")
 
 
 def tell_missing(missing: Sequence[Missing]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from intaglio.cli.output import JsonOption
+from intaglio.cli.output import JsonOption, OnOption
 
 
 class BackendName(StrEnum):
@@ -85,6 +85,7 @@ def upscale(
         int | None,
         typer.Option(metavar="MIB", help="Bound on feature maps in MiB; larger pictures are cut into tiles."),
     ] = None,
+    on: OnOption = None,
     json: JsonOption = None,
 ) -> None:
     """Enlarge pictures and films: any mode and depth, what came along is kept; a bad file is told, the rest goes on.
@@ -99,4 +100,4 @@ def upscale(
         None if max_pixels is None else int(max_pixels * 1e6), frames,
     )  # fmt: skip
     limit = None if memory is None else memory << 20
-    run_upscale(model, words, backend=backend.value, threads=threads, memory=limit, json=json)
+    run_upscale(model, words, backend=backend.value, threads=threads, memory=limit, json=json, on=on or "")

@@ -54,7 +54,14 @@ class Words:
 
 
 def run_upscale(
-    model: str, words: Words, *, backend: Backend, threads: int | None, memory: int | None, json: Path | None
+    model: str,
+    words: Words,
+    *,
+    backend: Backend,
+    threads: int | None,
+    memory: int | None,
+    json: Path | None,
+    on: str = "",
 ) -> None:
     """Enlarge everything; what is written so far stays when a later picture fails.
 
@@ -72,22 +79,31 @@ def run_upscale(
     if len(words.pictures) == 1 and Path(words.pictures[0]).suffix.lower() in FILM_SUFFIXES:
         from intaglio.cli.filming import run_film
 
+        if on:
+            raise ImageError("A film runs on one machine; leave --on out.")
         run_film(opened, words, size, json)
         return
     suffix = suffix_of(words.format) if words.format else None
     jobs = planned(opened, words.pictures, words.output, size=size, suffix=suffix)
     require_place(json, *([jobs[0].target] if len(jobs) == 1 and words.output is None else []))
-    outcomes = list(_told(jobs, opened, settings))
+    if on:
+        from intaglio.app.shards import Shard, enlarge_on_cluster, shards_of
+
+        shard = Shard((), model, own, backend, threads or 1, memory, settings)
+        found = enlarge_on_cluster(shards_of(jobs, shard), on)
+    else:
+        found = enlarge_files(opened, jobs, settings)
+    outcomes = list(_told(jobs, found))
     _summarize(opened, outcomes, json)
 
 
-def _told(jobs: Sequence[Job], opened: Opened, settings: Settings) -> Iterator[Outcome]:
+def _told(jobs: Sequence[Job], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     """Every outcome, shown as it comes."""
     # Bars take as long to load as a small picture to enlarge.
     shown = shown_progress() if _takes_a_while(jobs) else nullcontext(Silent())
     began, done = time.perf_counter(), 0
     with shown as progress, progress.stage("upscale", len(jobs)) as advance:
-        for outcome in enlarge_files(opened, jobs, settings):
+        for outcome in outcomes:
             done += outcome.status is Status.ENLARGED
             advance(f"{outcome.source.name}, {done / (time.perf_counter() - began):.2f} pictures/s")
             if outcome.status is Status.FAILED and len(jobs) > 1:

@@ -12,6 +12,7 @@ from intaglio.errors import MethodError
 from intaglio.sweep.cell import Cell
 from intaglio.sweep.estimate import Estimates
 from intaglio.sweep.events import Event, State, Watch
+from intaglio.sweep.on_cluster import run_on_cluster
 from intaglio.sweep.plan import Plan
 from intaglio.sweep.pool import Limits, Update, run_tasks
 from intaglio.sweep.store import Store
@@ -48,14 +49,19 @@ def unfinished(cells: Sequence[Cell], keys: frozenset[str]) -> tuple[Work, ...]:
 
 
 def run_sweep(
-    plan: Plan, store: Store, limits: Limits, watch: Watch = lambda event: None, device: str = "cpu"
+    plan: Plan,
+    store: Store,
+    limits: Limits,
+    watch: Watch = lambda event: None,
+    device: str = "cpu",
+    on: str = "",
 ) -> Outcome:
     """Run what a plan still lacks and append its records to the store.
 
     Killed at any moment and started again, it ends with the records of an unbroken run: those of finished cells
     stand, a cell under distillation goes on from its state, and no cell is measured twice. A failing cell is written
     to the run folder and does not stop the others; the next run tries it again. Torch computes on `device`, which is no
-    part of a cell's identity.
+    part of a cell's identity. With `on`, cells run on a cluster (`intaglio.cluster.connected`).
 
     Raises: ResumeError if another process runs a sweep on the same records; OutputError if they cannot be written.
     """
@@ -74,7 +80,8 @@ def run_sweep(
         ]
         memories = [estimates.cell(item.cell, item.datasets, limits.threads).memory for item in work]
         failures = []
-        for update in run_tasks(tasks, memories, limits):
+        updates = run_on_cluster(tasks, memories, on) if on else run_tasks(tasks, memories, limits)
+        for update in updates:
             event = _event(tasks[update.index].cell, update)
             if isinstance(update.message, Finished):
                 store.finish(event.cell, update.message.records)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from intaglio.errors import IntaglioError
 from intaglio.evaluate import Record
-from intaglio.progress import Advance
+from intaglio.progress import Advance, Progress
 from intaglio.sweep.cell import Cell
 
 REPORT_EVERY = 0.2
@@ -93,11 +93,12 @@ def work(task: Task, pipe: Connection) -> None:
     # An interruption from the keyboard reaches the whole group; the sweep ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    pipe.send(_outcome(task, PipeProgress(pipe.send)))
+    pipe.send(outcome(task, PipeProgress(pipe.send)))
     pipe.close()
 
 
-def _outcome(task: Task, progress: PipeProgress) -> Message:
+def outcome(task: Task, progress: Progress) -> Finished | Failed:
+    """Run a cell in this process; every error becomes a message."""
     try:
         import torch
 
