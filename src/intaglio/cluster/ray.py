@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SCHEME = "ray"
+PATIENCE = 10.0
+"""Seconds in which a cluster must answer."""
+
+LOOPBACK = "127.0.0.1"
 RETRIES = 3
 """How often a piece is begun anew whose node or process was lost."""
 
@@ -141,21 +146,34 @@ def connected(on: str) -> Iterator[Cluster]:
     # What Ray would say of dashboards and usage is nothing that was asked for.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        own = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **own)
+        _require_answer(address)
+        # A cluster on the loopback address is joined from there, and one that we start is reached from nowhere else.
+        place = {"_node_ip_address": LOOPBACK} if not address or address.startswith(f"{LOOPBACK}:") else {}
+        own = {} if address else {"include_dashboard": False}
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **place, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(
             f"--on {on}: no cluster can be joined ({_line(error)}); start one with: ray start"
         ) from error
     try:
         cluster = Cluster(ray)
-        _require_same(cluster)
+        require_same(cluster)
         yield cluster
     finally:
         ray.shutdown()
 
 
-def _require_same(cluster: Cluster) -> None:
+def _require_answer(address: str) -> None:
+    """Raises: OSError or ValueError where nobody listens at ``host:port``: Ray itself would go on asking."""
+    host, colon, port = address.rpartition(":")
+    if address and address != "auto":
+        if not (colon and port.isdigit()):
+            raise ValueError(f"{address} is no HOST:PORT")
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+
+
+def require_same(cluster: Cluster) -> None:
+    """Raises: ClusterError where the cluster cannot run this package, or has it in another release."""
     (done,) = cluster.map(_versions_of, [None], [Needs(cpus=0.0)])
     if isinstance(done.result, Lost):
         raise ClusterError(

@@ -28,5 +28,5 @@ def test_records_are_those_of_processes_here(workplace: Any, monkeypatch: pytest
         assert (record.psnr_y, record.per_image, record.bytes) == (
             found[1][key].psnr_y, found[1][key].per_image, found[1][key].bytes,
         )  # fmt: skip
-    again = run_sweep(plan, there, LIMITS, on="ray")
+    again = run_sweep(plan, there, LIMITS)
     assert (again.done, again.skipped) == (0, len(plan.cells))
