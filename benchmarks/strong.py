@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from intaglio.app.calibrating import CalibrationSource, calibration_set
-from intaglio.app.exporting import export
+from intaglio.app.exporting import export_model
 from intaglio.app.networks import NetworkSource, open_network
 from intaglio.app.quantizing import Recipe, quantize, save
 from intaglio.arch import SRNetwork
@@ -181,7 +181,7 @@ class Bench:
 
     def _exported(self, runtime: str) -> Record:
         self._file(runtime).parent.mkdir(exist_ok=True)
-        made = export(self.packed, self._file(runtime), target=TARGETS[runtime])
+        made = export_model(self.packed, self._file(runtime), target=TARGETS[runtime])
         (found,) = made.verifications
         run = session_of(runtime, made.path)
         drawn = calibration_pictures(1, 257, seed=1)[0]

@@ -16,6 +16,7 @@ _NAMES = {
     "QuantSpec": "intaglio.spec",
     "Recipe": "intaglio.app.quantizing",
     "enlarge": "intaglio.images",
+    "export_model": "intaglio.app.exporting",
     "load": "intaglio.arch",
     "load_dataset": "intaglio.evaluate",
     "load_engine": "intaglio.runtime.engine",

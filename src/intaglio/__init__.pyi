@@ -1,4 +1,5 @@
 from intaglio.app.evaluating import measure as measure
+from intaglio.app.exporting import export_model as export_model
 from intaglio.app.opening import open_model as open_model
 from intaglio.app.quantizing import Recipe as Recipe
 from intaglio.app.quantizing import quantize as quantize

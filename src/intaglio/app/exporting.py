@@ -43,7 +43,7 @@ class Exported:
     verifications: tuple[Verification, ...]
 
 
-def export(
+def export_model(
     model: Path,
     output: Path,
     *,

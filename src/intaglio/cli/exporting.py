@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from intaglio.app.exporting import Exported, export
+from intaglio.app.exporting import Exported, export_model
 from intaglio.cli.output import say, show_table, size_text, write_json
 from intaglio.cli.progress import shown_progress
 from intaglio.evaluate.metrics import finite_psnr
@@ -24,7 +24,7 @@ def run_export(
 ) -> None:
     """Export, and say what was written and how it ran."""
     with shown_progress() as progress:
-        made = export(
+        made = export_model(
             model,
             output,
             target=Target(to),

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from intaglio.app.exporting import export
+from intaglio.app.exporting import export_model
 from intaglio.cli import main
 from intaglio.errors import ExportError
 from intaglio.export.verify import Run
@@ -36,7 +36,7 @@ def test_the_command_writes_a_file_and_says_how_it_ran(
 
 
 def test_equal_models_give_equal_files(model: Path, tmp_path: Path) -> None:
-    first, second = (export(model, tmp_path / name, runtimes=()).path for name in ("a.onnx", "b.onnx"))
+    first, second = (export_model(model, tmp_path / name, runtimes=()).path for name in ("a.onnx", "b.onnx"))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -50,7 +50,7 @@ def test_a_product_in_float_is_refused_where_strict(
 
     monkeypatch.setattr("intaglio.export.verify.RUNTIMES", {"onnxruntime": in_float})
     with pytest.raises(ExportError, match="in float"):
-        export(model, tmp_path / "out.onnx", strict=True, runtimes=["onnxruntime"])
+        export_model(model, tmp_path / "out.onnx", strict=True, runtimes=["onnxruntime"])
     assert not (tmp_path / "out.onnx").exists()
 
 
@@ -60,10 +60,10 @@ def test_another_picture_is_refused(model: Path, tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("intaglio.export.verify.RUNTIMES", {"onnxruntime": wrong})
     with pytest.raises(ExportError, match="computes another picture"):
-        export(model, tmp_path / "out.onnx", runtimes=["onnxruntime"])
+        export_model(model, tmp_path / "out.onnx", runtimes=["onnxruntime"])
     assert not (tmp_path / "out.onnx").exists()
 
 
 def test_a_runtime_that_is_missing_is_named(model: Path, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="not installed"):
-        export(model, tmp_path / "out.onnx", runtimes=["tensorrt"])
+        export_model(model, tmp_path / "out.onnx", runtimes=["tensorrt"])
