@@ -98,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
         extra={
             "seconds": times,
             "ratio": round(ratio, 2),
-            "picture": hashlib.sha256(picture.tobytes()).hexdigest()[:16],
+            "picture": "dead_leaves, seed 0",
         },
     )
     append_records(args.records, [record])
