@@ -16,7 +16,7 @@ import pytest
 from intaglio.errors import EngineError
 from intaglio.packed.examples import random_program
 from intaglio.packed.program import Attr, Op, Program, Site
-from intaglio.packed.size import Size
+from intaglio.packed.size import H, W
 from intaglio.runtime import native
 from intaglio.runtime.reference import Reference
 from intaglio.runtime.reference.affine import quantize
@@ -94,8 +94,8 @@ def drawn(case: Case, seed: int) -> Drawn:
         attrs |= {
             "window": case.window,
             "shift": case.shift,
-            "height": Size(((1, 1, 1, 0),)),
-            "width_of_map": Size(((1, 1, 0, 1),)),
+            "height": H,
+            "width_of_map": W,
         }
         mask = masked(case, height, width)[:, None]
     op = Op("attention", "attention", ("q", "k", "v"), "y", attrs, {"bias": bias, "factor": factor}, sites)
