@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -39,6 +40,8 @@ class PacObjective:
     channel_axis: int
     weight: float
     gradient: FeatureGradient
+
+    divisible: ClassVar[bool] = True
 
     def __call__(self, output: Tensor, features: Sequence[Tensor], target: Target) -> Tensor:
         """The loss of a batch."""

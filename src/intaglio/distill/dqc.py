@@ -33,7 +33,7 @@ class DqcObjective:
     taps: tuple[str, ...]
 
     @property
-    def of_samples(self) -> bool:
+    def divisible(self) -> bool:
         """Whether the loss of a batch is the mean over its samples: the released one mixes them."""
         return self.feature_loss is not FeatureLoss.RELEASE
 

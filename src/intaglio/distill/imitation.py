@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -21,6 +22,9 @@ class Imitation:
 
     feature_weight: float
     taps: tuple[str, ...]
+
+    divisible: ClassVar[bool] = True
+    """As an approximation: of shares of features that vary over the batch."""
 
     def __call__(self, output: Tensor, features: Sequence[Tensor], target: Target) -> Tensor:
         """The loss of a batch."""

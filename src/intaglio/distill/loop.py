@@ -41,6 +41,12 @@ class Objective(Protocol):
         """Names of the submodules, in student and teacher alike, whose outputs the loss looks at."""
         ...
 
+    @property
+    def divisible(self) -> bool:
+        """Whether processes may share out a batch: its loss is then taken for the mean of those of the parts, which is
+        exact for a mean over samples."""
+        ...
+
     def __call__(self, output: Tensor, features: Sequence[Tensor], target: Target) -> Tensor:
         """The loss of a batch, a scalar, from the student's output and its features in the order of `taps`."""
         ...
@@ -65,9 +71,8 @@ def learn(
     identify the run.
 
     Processes of one calibration (`intaglio.ranks`) share each batch and add up their gradients: the batches are those
-    of one process. A loss is then the mean of those of the parts, weighted by their sizes, which is that of the batch
-    where it is a mean over samples; an objective whose `of_samples` is false is computed on the whole batch by each
-    process. The first process keeps the state.
+    of one process. A loss is then the mean of those of the parts, weighted by their sizes; an objective that is not
+    `divisible` is computed on the whole batch by each process. The first process keeps the state.
 
     Shapes: patches (N, C, H, W) in [0, 1].
     Raises: CalibrationError if the loss is not finite (remedy: a smaller learning rate) or a site has no quantizer.
@@ -79,7 +84,8 @@ def learn(
     losses = _restore(checkpoint, identity, groups, optimizer)
     # What is drawn once is not worth keeping.
     again = loop.iterations * loop.batch > len(patches)
-    shared = ranks.count() > 1 and getattr(objective, "of_samples", True)
+    shared = ranks.count() > 1 and objective.divisible
+    kept = checkpoint if ranks.is_first() else None
     if shared and loop.batch < ranks.count():
         _LOGGER.warning(
             "%d processes share batches of %d crops: some have none; set batch=%d.",
@@ -108,11 +114,9 @@ def learn(
             optimizer.step()
             optimizer.zero_grad()
             on_step(step + 1, losses[-1])
-            kept = checkpoint is not None and ranks.is_first()
-            if kept and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == loop.iterations):
-                assert checkpoint is not None
+            if kept is not None and ((step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == loop.iterations):
                 values = torch.cat([group.vector.values.detach() for group in groups])
-                Checkpoint(identity, step + 1, values, optimizer.state_dict(), tuple(losses)).save(checkpoint)
+                Checkpoint(identity, step + 1, values, optimizer.state_dict(), tuple(losses)).save(kept)
     for group in groups:
         group.vector.write()
         group.vector.listen(False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -70,6 +71,8 @@ class SensitivityObjective:
     weights: tuple[float, ...]
     feature_weight: float
     output_weight: float
+
+    divisible: ClassVar[bool] = True
 
     def __call__(self, output: Tensor, features: Sequence[Tensor], target: Target) -> Tensor:
         """The loss of a batch."""

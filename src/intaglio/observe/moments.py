@@ -5,7 +5,7 @@ No activation is kept, only (C,) and (C, C) sums in double precision. What is do
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -80,6 +80,15 @@ def input_sites(model: QuantModel, weight: SiteInfo) -> tuple[SiteInfo, ...]:
     return tuple(site for site in sites if roles.intersection(site.readers))
 
 
+def of_all_processes(own: Sequence[Moments]) -> list[Moments]:
+    """Each merged with its like in the other processes of this calibration, in the order of ranks by each of them."""
+    if ranks.count() == 1:
+        return list(own)
+    parts = ranks.gathered([one.to(torch.device("cpu")) for one in own])
+    merged = [reduce(Moments.merged, column) for column in zip(*parts, strict=True)]
+    return [one.to(mine.mean.device) for one, mine in zip(merged, own, strict=True)]
+
+
 def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]) -> dict[SiteName, Moments]:
     """Moments of the input of every weight site, by the name of the weight site, over all batches.
 
@@ -107,11 +116,7 @@ def input_moments(model: QuantModel, batches: Iterable[Float[Tensor, "_ _ _ _"]]
 
     for batch in batches:
         visit_sites(model, batch, visit)
-    if ranks.count() == 1:
-        return found
-    device = model.device
-    parts = ranks.gathered({name: one.to(torch.device("cpu")) for name, one in found.items()})
-    return {name: reduce(Moments.merged, [part[name] for part in parts]).to(device) for name in found}
+    return dict(zip(found, of_all_processes(tuple(found.values())), strict=True))
 
 
 def _by_pictures(layer: QuantLayer, x: Tensor) -> Moments:

@@ -20,7 +20,7 @@ from intaglio.methods.base import Job
 from intaglio.methods.steps.correction import Correction, PairedMoments
 from intaglio.observe import Search
 from intaglio.observe.collect import fit_weight, own_crops
-from intaglio.observe.moments import Moments, input_rows
+from intaglio.observe.moments import Moments, input_rows, of_all_processes
 from intaglio.observe.paired import paired_pass
 from intaglio.quant import AffineQuantizer, QuantModel, SiteInfo
 from intaglio.quant.editing import edit_weight, weight_matrix
@@ -94,7 +94,8 @@ class _Corrector:
             assert isinstance(quantizer, AffineQuantizer)
             joint.append(self._joint(layer, target, quantizer(x)))
             noise.append(noise_variance(quantizer, target))
-        moments = PairedMoments.of(_of_all(reduce(Moments.merged, joint)), self._noise(noise))
+        (everywhere,) = of_all_processes([reduce(Moments.merged, joint)])
+        moments = PairedMoments.of(everywhere, self._noise(noise))
         before = weight_matrix(self.model, site)
         after = self.correction(before, moments)
         edit_weight(self.model, site, after, moments.bias_shift(before, after))
@@ -125,11 +126,3 @@ def noise_variance(quantizer: AffineQuantizer, x: Tensor) -> float:
     (grid,) = quantizer.grids()
     clipped = x - x.clamp(grid.lower, grid.upper)
     return grid.step**2 / 12.0 + float(clipped.double().square().mean())
-
-
-def _of_all(own: Moments) -> Moments:
-    """The moments of all processes of this calibration, merged in the order of ranks by each of them."""
-    if ranks.count() == 1:
-        return own
-    parts = ranks.gathered(own.to(torch.device("cpu")))
-    return reduce(Moments.merged, parts).to(own.mean.device)
