@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from intaglio.evaluate.records import Record, append_records
+from intaglio.app.recording import record_of
+from intaglio.evaluate import append_records
 from intaglio.images import dead_leaves
 from intaglio.packed.format import load
 
@@ -109,19 +111,9 @@ def main() -> None:
         "peak_mib_by_thirds": [round(max(part) / 2**20) for part in (seen[:third], seen[third:-third], seen[-third:])],
     }
     print(json.dumps(found, indent=2))
-    packed = load(options.model)
-    recipe = packed.header.recipe
-    record = Record(
-        kind="film",
-        network=packed.program.architecture,
-        scale=packed.program.scale,
-        method=str(recipe.get("method")),
-        weights_sha256=packed.header.provenance.source_sha256,
-        weight_bits=recipe.get("weight_bits"),
-        act_bits=recipe.get("act_bits"),
-        coverage=packed.program.coverage.value,
+    record = replace(
+        record_of(load(options.model), "film"),
         settings={"size": options.size, "seconds": options.seconds, "rate": RATE},
-        protocol=None,
         bytes=options.model.stat().st_size,
         seconds=figures["seconds"],
         extra={**found, "runs_on": figures["runs_on"]},

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 from intaglio._atomic import write_text_atomic
-from intaglio.evaluate.records import Record, append_records
+from intaglio.app.recording import record_of
+from intaglio.evaluate import Record, append_records
 from intaglio.images import dead_leaves, read_image, write_image
 from intaglio.images.batch import Existing, Settings, Status, run_batch
 from intaglio.images.naming import plan
@@ -103,19 +105,9 @@ def shares(engine: Engine, source: Path, work: Path, turns: int) -> list[float]:
 
 def record(model: Path, sides: tuple[int, int], figures: dict[str, object]) -> Record:
     """The figures with all that they depend on."""
-    packed = load(model)
-    recipe = packed.header.recipe
-    return Record(
-        kind="folder",
-        network=packed.program.architecture,
-        scale=packed.program.scale,
-        method=str(recipe.get("method")),
-        weights_sha256=packed.header.provenance.source_sha256,
-        weight_bits=recipe.get("weight_bits"),
-        act_bits=recipe.get("act_bits"),
-        coverage=packed.program.coverage.value,
+    return replace(
+        record_of(load(model), "folder"),
         settings={"size": f"{sides[0]}x{sides[1]}", "pictures": figures["pictures"], "kills": figures["kills"]},
-        protocol=None,
         bytes=model.stat().st_size,
         extra={key: value for key, value in figures.items() if key not in ("pictures", "kills")},
     )

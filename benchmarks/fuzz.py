@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.evaluate import Record, append_records, known_records
 
 SANITIZERS = "address,undefined"
 _LAST = re.compile(r"(\d+) programs ran \((\d+) Swin blocks fused in them\), (\d+) were refused")
@@ -81,7 +81,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     driver = build(arguments.tree)
     began = time.monotonic()
-    known = {record.key() for record in read_records(arguments.records)} if arguments.records.exists() else set()
+    known = {record.key() for record in known_records(arguments.records)}
     for first in range(0, arguments.programs, arguments.piece):
         programs = min(arguments.piece, arguments.programs - first)
         asked = record_of(driver, first, programs)

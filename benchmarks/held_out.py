@@ -23,7 +23,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 from benchmarks.aware.pairs import middle, psnr_of, read_pairs
 from jaxtyping import Float
@@ -32,6 +31,7 @@ from torch import Tensor, nn
 from intaglio.analyze.pairs import LUMA
 from intaglio.app.settings import parse_settings
 from intaglio.arch import load
+from intaglio.bench.compare import as_batch
 from intaglio.errors import DatasetError, IntaglioError
 from intaglio.evaluate import Calibration, Record, append_records, learning_steps
 from intaglio.images import list_images, read_image
@@ -109,8 +109,7 @@ def _centre(picture: Picture, size: int) -> Float[Tensor, "1 c h w"]:
     height, width = picture.shape[:2]
     rows, columns = (min(size or side, side) for side in (height, width))
     y, x = (height - rows) // 2, (width - columns) // 2
-    part = np.ascontiguousarray(picture[y : y + rows, x : x + columns])
-    return torch.from_numpy(part).permute(2, 0, 1)[None].float() / 255.0
+    return torch.from_numpy(as_batch(picture[y : y + rows, x : x + columns]))
 
 
 def _luma(rgb: Float[Tensor, "1 3 h w"]) -> Float[Tensor, "1 h w"]:

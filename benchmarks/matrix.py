@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.evaluate import Record, append_records, known_records, read_records
 
 
 class Network(NamedTuple):
@@ -81,11 +81,9 @@ def cells(sizes: list[str], networks: list[str], limits: list[str], threads: lis
 
 def measured(records: Path) -> set[tuple[object, ...]]:
     """What tells the cells apart that are in the file already."""
-    if not records.exists():
-        return set()
     return {
         (one.network, one.scale, one.act_bits, one.settings["size"], one.settings.get("limit"), one.settings["threads"])
-        for one in read_records(records)
+        for one in known_records(records)
         if one.kind == "speed" and one.extra.get("peers")
     }
 

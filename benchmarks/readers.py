@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from intaglio.errors import PackedError
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.evaluate import Record, append_records, known_records
 from intaglio.packed.examples.damage import damaged_file
 from intaglio.packed.format import load
 from intaglio.runtime.native import core
@@ -107,7 +107,7 @@ def main(words: Sequence[str] | None = None) -> int:
     commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     readers = ["python", "c++", *(["wasm"] if arguments.wasm else [])]
     began = time.monotonic()
-    known = {record.key() for record in read_records(arguments.records)} if arguments.records.exists() else set()
+    known = {record.key() for record in known_records(arguments.records)}
     for first in range(0, arguments.files, arguments.piece):
         files = min(arguments.piece, arguments.files - first)
         settings = {"commit": commit, "first_seed": first, "files": files, "readers": readers}

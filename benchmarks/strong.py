@@ -32,7 +32,7 @@ from intaglio.arch import SRNetwork
 from intaglio.bench.compare import compare
 from intaglio.bench.peers import PEERS, Peer, Precision, Runner, Task
 from intaglio.errors import IntaglioError
-from intaglio.evaluate import Calibration, Dataset, Record, append_records, evaluate, load_dataset, read_records
+from intaglio.evaluate import Calibration, Dataset, Record, append_records, evaluate, known_records, load_dataset
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.evaluate.protocol import PROTOCOL
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
@@ -224,7 +224,7 @@ class Bench:
     def _before(self, way: str) -> Record | None:
         """What an earlier part recorded of this cell."""
         key = (self.cell.name, self.cell.bits, way)
-        return next((one for one in _known(self.arguments.records) if _way(one) == key), None)
+        return next((one for one in known_records(self.arguments.records) if _way(one) == key), None)
 
     def _speed(self) -> Record:
         image = calibration_pictures(1, SIDE, seed=0)[0]
@@ -236,16 +236,6 @@ class Bench:
         found = compare(
             engine, self.network, image, peers, calibration=drawn, threads=1, rounds=rounds, progress=Silent()
         )
-        peers_told = {
-            one.name: {
-                "precision": one.precision.value,
-                "median_seconds": one.latency.median,
-                "best_seconds": one.latency.best,
-                "ratio": one.latency.median / found.ours.median,
-                "grey_levels_off_float": one.grey_levels,
-            }
-            for one in found.contenders
-        }
         return replace(
             self.about("engine"),
             kind="speed",
@@ -255,10 +245,8 @@ class Bench:
             bytes=self.packed.stat().st_size,
             seconds=found.ours.median,
             extra={
-                "median_seconds_in_turn": found.ours.median,
+                **found.content(),
                 "best_seconds_in_turn": found.ours.best,
-                "peers": peers_told,
-                "peers_failed": found.failed,
                 "load": os.getloadavg()[0],
             },
         )
@@ -274,10 +262,6 @@ class Exported:
         return to_levels(self.run(from_levels(image)))
 
 
-def _known(records: Path) -> list[Record]:
-    return read_records(records) if records.exists() else []
-
-
 def _way(record: Record) -> tuple[str, int, str]:
     kind = "float" if record.method == "float" else record.kind
     return record.network, record.weight_bits or 0, str(record.settings.get("run by", kind))
@@ -285,7 +269,7 @@ def _way(record: Record) -> tuple[str, int, str]:
 
 def missing(cell: Cell, parts: Sequence[str], records: Path) -> Iterator[str]:
     """The parts of a cell that are not in the file yet, in order."""
-    found = {_way(one) for one in _known(records)}
+    found = {_way(one) for one in known_records(records)}
     ways = {"float": "float", "engine": "native", "speed": "speed"} | {name: f"export, {name}" for name in RUNTIMES}
     for part in parts:
         if (cell.name, 0 if part == "float" else cell.bits, ways[part]) not in found:

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.app.recording import record_of
+from intaglio.evaluate import append_records, known_records
 from intaglio.images import list_images, read_image
 from intaglio.packed.format import load
 from intaglio.provenance import file_sha256
@@ -104,26 +105,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--records", type=Path, required=True)
     args = parser.parse_args(words)
-    known = {record.key() for record in read_records(args.records)} if args.records.exists() else set()
+    known = {record.key() for record in known_records(args.records)}
     engine = file_sha256(PACKAGE / "dist" / "intaglio.wasm")
     with tempfile.TemporaryDirectory() as folder:
         node = Node(Path(folder))
         for model in args.models:
             packed = load(model)
-            recipe = packed.header.recipe
             for path in list_images(args.pictures)[-args.count :]:
                 settings = {"picture": path.stem, "size": args.size, "runs": args.runs, "wasm": engine[:16]}
-                record = Record(
-                    kind="web",
-                    network=packed.program.architecture,
-                    scale=packed.program.scale,
-                    method=str(recipe.get("method", "unknown")),
-                    weights_sha256=packed.header.provenance.source_sha256,
-                    weight_bits=recipe.get("weight_bits"),
-                    act_bits=recipe.get("act_bits"),
-                    coverage=packed.program.coverage.value,
+                record = replace(
+                    record_of(packed, "web"),
                     settings=settings,
-                    protocol=None,
                     bytes=model.stat().st_size,
                 )
                 if record.key() in known:

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import torch
 from benchmarks.web import PACKAGE, Node
 
+from intaglio.app.recording import record_of
 from intaglio.arch import load as load_network
-from intaglio.evaluate import Record, append_records
+from intaglio.evaluate import append_records
 from intaglio.images.synthetic import dead_leaves
 from intaglio.packed.format import load
 from intaglio.provenance import file_sha256
@@ -79,21 +81,12 @@ def main(words: Sequence[str] | None = None) -> int:
         peer.stdin.close()
         peer.wait()
         peer.stdout.close()
-    packed = load(args.model)
     times = {name: round(median(found[1:]), 4) for name, found in seconds.items()}
     ratio = median(b / a for a, b in zip(seconds["ours"][1:], seconds["onnxruntime-web"][1:], strict=True))
     wasm = file_sha256(PACKAGE / "dist" / "intaglio.wasm")[:16]
-    record = Record(
-        kind="web-speed",
-        network=packed.program.architecture,
-        scale=packed.program.scale,
-        method=str(packed.header.recipe.get("method", "unknown")),
-        weights_sha256=packed.header.provenance.source_sha256,
-        weight_bits=packed.header.recipe.get("weight_bits"),
-        act_bits=packed.header.recipe.get("act_bits"),
-        coverage=packed.program.coverage.value,
+    record = replace(
+        record_of(load(args.model), "web-speed"),
         settings={"size": args.size, "runs": args.runs, "wasm": wasm, "peer": f"onnxruntime-web {version}"},
-        protocol=None,
         seconds=times["ours"],
         extra={
             "seconds": times,

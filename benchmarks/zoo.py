@@ -21,7 +21,7 @@ from torch import nn
 
 from intaglio.app.networks import ready
 from intaglio.errors import IntaglioError
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.evaluate import Record, append_records, known_records
 from intaglio.evaluate.metrics import finite_psnr
 from intaglio.images import calibration_pictures
 from intaglio.lower import lowered, simulator
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--records", type=Path, required=True)
     target = parser.parse_args().records
     without_torchvision()
-    done = {one.network for one in read_records(target)} if target.exists() else set()
+    done = {one.network for one in known_records(target)}
     for name in NETWORKS:
         if name not in done:
             found = record(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -44,6 +45,23 @@ class Comparison:
         """Median latency of the fastest peer (of one precision, or of any) over ours; None without such a peer."""
         medians = [c.latency.median for c in self.contenders if precision in (None, c.precision)]
         return min(medians) / self.ours.median if medians else None
+
+    def content(self) -> dict[str, Any]:
+        """What a record or a JSON file tells of it: our median, each peer's times and how far off it is, who failed."""
+        return {
+            "median_seconds_in_turn": self.ours.median,
+            "peers": {
+                contender.name: {
+                    "precision": contender.precision.value,
+                    "median_seconds": contender.latency.median,
+                    "best_seconds": contender.latency.best,
+                    "ratio": contender.latency.median / self.ours.median,
+                    "grey_levels_off_float": contender.grey_levels,
+                }
+                for contender in self.contenders
+            },
+            "peers_failed": self.failed,
+        }
 
 
 def as_batch(image: UInt8[np.ndarray, "h w 3"]) -> Batch:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from intaglio._system import peak_memory, usable_cores
+from intaglio.app.recording import record_of
 from intaglio.bench.alone import Alone, measure_alone
 from intaglio.cli.output import say, show_table, size_text, write_json
 from intaglio.cli.progress import shown_progress
@@ -150,36 +152,18 @@ def _peers(engine: Engine, source: NetworkSource, image: np.ndarray, threads: in
     return {
         "speedup_vs_fastest_fp32": fp32,
         "speedup_vs_fastest_any": fastest,
-        "median_seconds_in_turn": found.ours.median,
-        "peers": {
-            contender.name: {
-                "precision": contender.precision.value,
-                "median_seconds": contender.latency.median,
-                "best_seconds": contender.latency.best,
-                "ratio": contender.latency.median / found.ours.median,
-                "grey_levels_off_float": contender.grey_levels,
-            }
-            for contender in found.contenders
-        },
-        "peers_failed": found.failed,
+        **found.content(),
         "peers_missing": [name for name, peer in PEERS.items() if peer.missing],
     }
 
 
 def _record(packed: PackedModel, path: Path, content: dict[str, Any]) -> Record:
-    recipe = packed.header.recipe
-    return Record(
-        kind="speed",
-        network=packed.program.architecture,
-        scale=packed.program.scale,
-        method=str(recipe.get("method", "unknown")),
-        weights_sha256=packed.header.provenance.source_sha256 or file_sha256(path),
-        weight_bits=recipe.get("weight_bits"),
-        act_bits=recipe.get("act_bits"),
-        coverage=packed.program.coverage.value,
-        seed=recipe.get("seed"),
+    about = record_of(packed, "speed")
+    return replace(
+        about,
+        weights_sha256=about.weights_sha256 or file_sha256(path),
+        seed=packed.header.recipe.get("seed"),
         settings={"size": content["size"], "threads": content["threads"], "backend": content["backend"]},
-        protocol=None,
         bytes=content["bytes"],
         seconds=content["median_seconds"],
         extra={name: value for name, value in content.items() if name not in ("bytes", "size", "threads", "model")},

@@ -10,7 +10,7 @@ from intaglio.evaluate.evaluate import Evaluation, Score, evaluate
 from intaglio.evaluate.machine import Machine, current_machine, current_versions
 from intaglio.evaluate.metrics import psnr_y, rgb_to_y, ssim_y
 from intaglio.evaluate.protocol import PROTOCOL, protocol_text
-from intaglio.evaluate.records import Calibration, Record, append_records, learning_steps, read_records
+from intaglio.evaluate.records import Calibration, Record, append_records, known_records, learning_steps, read_records
 from intaglio.evaluate.upscaler import BicubicUpscaler, SelfEnsemble, Upscaler, self_ensemble
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "current_machine",
     "current_versions",
     "evaluate",
+    "known_records",
     "learning_steps",
     "load_dataset",
     "protocol_text",

@@ -156,6 +156,12 @@ def read_records(path: PathLike) -> list[Record]:
     return records
 
 
+def known_records(path: PathLike) -> list[Record]:
+    """The records of a file that may not be there yet: none where it is missing. Raises: RecordError as `read_records`
+    for a damaged line."""
+    return read_records(path) if Path(path).exists() else []
+
+
 def _parse_object(line: str) -> dict[str, Json]:
     try:
         data = json.loads(line)

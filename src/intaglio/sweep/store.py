@@ -16,7 +16,7 @@ from pathlib import Path
 from intaglio._atomic import append_bytes
 from intaglio._system import lock_file
 from intaglio.errors import OutputError, ResumeError
-from intaglio.evaluate import Record, append_records, read_records
+from intaglio.evaluate import Record, append_records, known_records
 from intaglio.sweep.cell import Cell
 from intaglio.sweep.worker import Failed
 
@@ -57,7 +57,7 @@ class Store:
 
     def records(self) -> list[Record]:
         """All records so far; none where the file is missing. Raises: RecordError for a damaged line."""
-        return read_records(self.path) if self.path.exists() else []
+        return known_records(self.path)
 
     def mend(self) -> None:
         """Cut off an unfinished last line, as a power failure leaves it; its cell is then done again."""
