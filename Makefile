@@ -17,13 +17,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # One computing thread for each test worker: more only wait for one another.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: help demo test lint test-without-torch web clean
+.PHONY: help demo test lint docs test-without-torch web clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   quantize the embedded network and look at the result (about three minutes)"
 	@echo "make test   lint, types, tests"
 	@echo "make lint   lint and types alone"
+	@echo "make docs   the documentation as a site (site/index.html)"
 	@echo "make test-without-torch   the runtime in an environment that has no torch"
 	@echo "make web    the engine as a web page (build/web) and as an npm package (web/package); needs emscripten and npm"
 	@echo "make clean  remove environments and build products"
@@ -38,6 +39,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Strict: a broken link or anchor, or a page outside of the navigation, is an error.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m mkdocs build --quiet
 
 test-without-torch: $(RUNTIME)/.installed
 	$(RUNTIME)/bin/python tests/without_torch.py
@@ -77,4 +83,4 @@ $(BIN)/python $(RUNTIME)/bin/python:
 	$(PYTHON) -m venv $(patsubst %/bin/python,%,$@)
 
 clean:
-	rm -rf $(VENV) $(RUNTIME) build web/node_modules web/package/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) $(RUNTIME) build web/node_modules web/package/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output site

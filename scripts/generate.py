@@ -1,4 +1,6 @@
-"""Write the files that are made from the definitions of operations; `tests/unit/packed/test_generated.py` holds them.
+"""Write the files that are made from the definitions of operations and from the commands.
+
+`tests/unit/packed/test_generated.py` holds them.
 
 PYTHONPATH=src python scripts/generate.py
 """
@@ -8,10 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from intaglio.cli import handbook as commands
 from intaglio.packed import handbook, json_schema, limits
 
 FILES = {
     "csrc/engine/limits.inc": limits.text,
+    "docs/cli.md": commands.text,
     "docs/operations.md": handbook.text,
     "docs/packed.schema.json": lambda: json.dumps(json_schema.document(), indent=1) + "\n",
 }

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import intaglio
+
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"`((?:csrc|src)/[\w./-]+)`[^`]*?:\n\n```cpp\n(.*?)```", re.DOTALL)
-_NAVIGATION = re.compile(r"^ *- .+?: +(\S+\.md)$", re.MULTILINE)
+_NAVIGATION = re.compile(r"^ *- (?:.+?: +)?(\S+\.md)$", re.MULTILINE)
 
 
 def pages(repository: Path) -> list[Path]:
@@ -20,14 +22,24 @@ def pages(repository: Path) -> list[Path]:
 def anchors(page: Path) -> set[str]:
     """Headings as links name them: lower case, words joined by dashes, other signs dropped."""
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
-    return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower())).strip("-") for heading in headings}
+    names = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading.lower())).strip("-") for heading in headings}
+    return names | set(documented(page))
+
+
+def documented(page: Path) -> list[str]:
+    """The Python names that a page documents by their docstrings, which are anchors too."""
+    return re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_navigation_and_pages_are_the_same_set(repository: Path) -> None:
     text = (repository / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
     entries = _NAVIGATION.findall(text)
     assert len(entries) == len(set(entries))
-    assert set(entries) == {str(page.relative_to(repository / "docs")) for page in pages(repository)}
+    found = [
+        *pages(repository),
+        *(repository / "docs").glob("*.ipynb"),
+    ]  # a notebook becomes a page when the site is built
+    assert set(entries) == {str(page.relative_to(repository / "docs").with_suffix(".md")) for page in found}
 
 
 def test_every_relative_link_leads_somewhere(repository: Path) -> None:
@@ -53,6 +65,19 @@ def test_links_stay_within_the_pages(repository: Path) -> None:
         and not (page.parent / link.partition("#")[0]).resolve().is_relative_to((repository / "docs").resolve())
     ]
     assert outside == []
+
+
+def test_the_page_of_python_has_every_public_name(repository: Path) -> None:
+    names = [name.rpartition(".")[2] for name in documented(repository / "docs" / "api.md")]
+    assert sorted(names) == sorted(set(intaglio.__all__) - {"__version__"})
+
+
+def test_the_page_of_the_environment_has_every_variable(repository: Path) -> None:
+    page = (repository / "docs" / "environment.md").read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in (repository / "src").rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r'"(INTAGLIO_[A-Z]+)"', text)}
+    assert "INTAGLIO_ISA" in read
+    assert {name for name in read if f"`{name}`" not in page} == set()
 
 
 @pytest.mark.parametrize("name", ["add-a-kernel.md"])

@@ -73,7 +73,7 @@ def test_direct_dependencies_are_pinned(repository: Path) -> None:
     asked = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
     asked += [
         one
-        for name in ("quant", "report", "export", "pictures", "jxl", "video", "app", "browser", "dev")
+        for name in ("quant", "report", "export", "pictures", "jxl", "video", "app", "browser", "docs", "dev")
         for one in extras[name]
     ]
     names = {re.match(r"[\w-]+", one)[0].lower() for one in asked} - {"intaglio"}  # type: ignore[index]

@@ -47,11 +47,12 @@ class LazyGroup(TyperGroup):
         """The command of that name, None where there is none."""
         # Where the name is unknown Typer looks for one that is near among the commands that are loaded.
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            self.add_command(_load(name), name)
+            self.add_command(command_of(name), name)
         return super().get_command(ctx, cmd_name)
 
 
-def _load(name: str) -> Any:
+def command_of(name: str) -> Any:
+    """The command of that name, imported."""
     module, _, attribute = COMMANDS[name].partition(":")
     command = getattr(import_module(module), attribute)
     if not isinstance(command, typer.Typer):

@@ -107,7 +107,8 @@ def _embedded_network() -> tuple[SRNetwork, str]:
 def _write_pictures(
     folder: Path, dataset: Dataset, upscalers: Mapping[str, Upscaler], rows: tuple[Row, ...]
 ) -> dict[str, Path]:
-    """The chart's LR picture, its 4-bit enlargement, and the comparison sheet."""
+    """The chart's LR picture, its 4-bit enlargement, and two sheets: all versions with the original, and the README's
+    picture."""
     pair = next(pair for pair in dataset if pair.name == CHART)
     scores = {row.name: next(s for s in row.evaluation.scores if s.name == CHART) for row in rows}
     shown = {name: upscalers[name](pair.lr) for name in ("bicubic", "float", "2dquant")}
@@ -118,10 +119,13 @@ def _write_pictures(
     ]
     corner = telling_corner(shown["float"], shown["bicubic"], pair.hr)
     comparison = sheet([*versions, Version("original", "drawn by the package", pair.hr)], corner)
+    large_pixels = pair.lr.repeat(dataset.scale, axis=0).repeat(dataset.scale, axis=1)
+    before = Version("before", f"{pair.lr.shape[1]} x {pair.lr.shape[0]} pixels", large_pixels)
     pictures = {
         "small": (folder / "small.png", pair.lr),
         "upscaled": (folder / "upscaled.png", shown["2dquant"]),
         "comparison": (folder / "comparison.png", comparison),
+        "before_after": (folder / "before-after.png", sheet([before, versions[0], versions[2]], corner)),
     }
     for path, picture in pictures.values():
         write_image(path, picture)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from intaglio._atomic import write_text_atomic
 from intaglio.errors import OutputError, RecordError
 from intaglio.evaluate import Record, read_records
-from intaglio.results.page import methods_tables, readme_table, results_page
+from intaglio.results.page import choosing_table, methods_tables, readme_table, results_page
 
 START = "<!-- results:start -->"
 STOP = "<!-- results:end -->"
 """What generated tables stand between in a page that has words of its own."""
 
+SPLICED: Mapping[str, Callable[[Mapping[str, list[Record]]], str]] = MappingProxyType(
+    {"README.md": readme_table, "docs/methods.md": methods_tables, "docs/choosing.md": choosing_table}
+)
+"""The pages with generated tables among words of their own."""
+
 NOTHING = "No results are committed yet."
 
 
 def build(root: Path) -> tuple[Path, ...]:
-    """Write ``docs/results.md`` and the tables of the README and of ``docs/methods.md`` of a repository from its
+    """Write ``docs/results.md`` and the tables of the README and of the pages of `SPLICED`, from a repository's
     ``results/*.jsonl``; returns what changed.
 
     Raises: RecordError for a damaged record; OutputError if a file cannot be written or lacks its marks.
@@ -37,8 +43,8 @@ def stale(root: Path) -> tuple[Path, ...]:
 def _texts(root: Path) -> dict[Path, str]:
     files = _records(root / "results")
     texts = {root / "docs" / "results.md": results_page(files)}
-    for path, tables in ((root / "README.md", readme_table), (root / "docs" / "methods.md", methods_tables)):
-        if path.exists():
+    for name, tables in SPLICED.items():
+        if (path := root / name).exists():
             texts[path] = _spliced(path.read_text("utf-8"), tables(files), path)
     return texts
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from intaglio.evaluate import PROTOCOL, Record, protocol_text
+from intaglio.results.choices import choices_caption, choices_table
 from intaglio.results.grid import FLOAT, REFERENCES, Column, Grid, Row, grids
 from intaglio.results.losses import losses_caption, losses_table
 from intaglio.results.markdown import section, table
@@ -25,6 +26,9 @@ HEADLINE = "published"
 
 METHODS = "methods"
 """The file of records with a page of its own: all methods side by side."""
+
+VARIED = ("ablation", "percentile")
+"""The files whose records vary the settings of one method."""
 
 _INTRODUCTION = (
     "Generated from `results/*.jsonl` by `intaglio results build`; do not edit. Loss is PSNR-Y in dB below the float "
@@ -62,6 +66,12 @@ def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
     """All methods side by side, a table for each network, with the seconds that quantizing took; empty without
     records."""
     return "\n\n".join(_accuracy(grid, {"quantizing": _seconds}) for grid in grids(files.get(METHODS, ())))
+
+
+def choosing_table(files: Mapping[str, Sequence[Record]]) -> str:
+    """What each width costs by each method; without the files that vary the settings of one method."""
+    records = [one for name in sorted(files) if name not in VARIED for one in files[name]]
+    return "\n\n".join(_captioned(choices_caption, choices_table, records))
 
 
 _Part = Callable[[Sequence[Record]], str]

@@ -121,7 +121,15 @@ def peers_caption(records: Iterable[Record]) -> str:
 
 
 def _with_peers(records: Iterable[Record]) -> list[Record]:
-    return [record for record in records if record.kind == "speed" and record.extra.get("peers")]
+    """The records that time peers; of those that would share a row the last one."""
+    last = {_peers_row(one): one for one in records if one.kind == "speed" and one.extra.get("peers")}
+    return list(last.values())
+
+
+def _peers_row(record: Record) -> tuple[object, ...]:
+    """What tells rows of `peers_table` apart, and the machine."""
+    how = (record.settings[name] for name in ("size", "backend", "threads"))
+    return (record.network, record.scale, record.weight_bits, record.act_bits, *how, record.machine.cpu)
 
 
 def _peers(record: Record) -> dict[str, dict[str, Any]]:
