@@ -1,6 +1,6 @@
 """intaglio: low-bit post-training quantization of image super-resolution networks that really runs in integers.
 
-The names below are the stable face of the package; everything else is reached by its room. Importing the package
+The names below are the stable interface of the package; the rest is reached by its subpackage. Importing the package
 loads nothing else: a name loads what it needs when it is first used, and those that only run a packed model never load
 torch.
 """

@@ -1,4 +1,4 @@
-"""The names of array shapes for the rooms that a picture passes through: jaxtyping's, where anyone checks them.
+"""The names of array shapes for the subpackages that a picture passes through: jaxtyping's, where anyone checks them.
 
 Annotations are text there, and enlarging a picture evaluates none of them; for nothing, jaxtyping would cost it 50 ms,
 because its import hook brings `unittest.mock` and asyncio along. Whoever checks shapes (as the tests' import hook) has

@@ -1,4 +1,4 @@
-"""Frozen values that every room shares: bit widths, bounds, the affine grid, coverage, site names.
+"""Frozen values that every subpackage shares: bit widths, bounds, the affine grid, coverage, site names.
 
 Only the standard library is imported here. Tensors, files and networks live elsewhere.
 """

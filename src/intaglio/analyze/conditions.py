@@ -31,7 +31,7 @@ def weight_conditions(model: QuantModel) -> tuple[WeightCondition, ...]:
     """The condition number of every weight site, in double precision, in the order of ``model.sites``.
 
     Weights as they are before quantizers round them; q, k and v are three matrices, a convolution is
-    (out, in * kh * kw). Source: CondiQuant (arXiv 2502.15478); methods.md, section 6.1.
+    (out, in * kh * kw). Source: CondiQuant (arXiv 2502.15478).
     """
     found = []
     for site in model.sites.values():

@@ -54,7 +54,7 @@ def cost(
     """Operations, parameters and what quantization saves of them, for an LR picture of `height` x `width` pixels.
 
     Ratios by the published convention exist for SwinIR in its light form under paper coverage; measured bytes and
-    milliseconds are the engine's affair. In `storage` the two ends of full coverage count as if they had the same
+    milliseconds depend on the engine. In `storage` the two ends of full coverage count as if they had the same
     width. Source: 2DQuant, table 2. Raises: SpecError if the coverage quantizes nothing.
     """
     operations, parameters = count_operations(network, height, width), count_parameters(network)

@@ -17,7 +17,7 @@ def published_operations(network: nn.Module, height: int, width: int) -> Operati
 
     Against the truth, the convolution after the body counts a third (3 C^2 instead of 9 C^2 for each pixel), the
     upsampling convolution 1 / scale^2 and among `other`, and the last norm not at all. Reconstructed from the table's
-    figures (beyond.md, section 5), with which it agrees: SwinIR-light x4 on 128 x 128 pixels has 16.75 G.
+    figures (docs/analyses.md), with which it agrees: SwinIR-light x4 on 128 x 128 pixels has 16.75 G.
     """
     if not isinstance(network, SwinIR) or network.config.upsampler is not Upsampler.DIRECT:
         return None

@@ -135,5 +135,5 @@ def check_scale(scale: int, smallest: int = 2) -> int:
     Networks that restore pictures without enlarging them have `smallest` 1.
     """
     if scale not in SCALES and scale != smallest:
-        raise CheckpointError(f"the shapes tell an upscaling factor of {scale}, but networks have one of {SCALES}.")
+        raise CheckpointError(f"the shapes give an upscaling factor of {scale}, but networks have one of {SCALES}.")
     return scale

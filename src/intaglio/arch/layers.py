@@ -17,7 +17,7 @@ class MatMul(nn.Module):
     """The product of two activations as a module of its own, so that it has a name in the network.
 
     `one_sided` names the operands ("a", "b") whose values are bounded below near zero (a softmax output, say).
-    `operands` is how quantization recognises a product without importing this room.
+    `operands` is how quantization recognises a product without importing this subpackage.
 
     >>> MatMul()(torch.ones(2, 3), torch.ones(3, 1)).tolist()
     [[3.0], [3.0]]
@@ -38,7 +38,7 @@ class Attention(nn.Module):
     """Softmax attention by two named products that belong to its caller.
 
     A module without weights, so that what stands between the products can be exchanged together with them. `joins` is
-    how quantization recognises it without importing this room.
+    how quantization recognises it without importing this subpackage.
     """
 
     joins = ("scores", "context")

@@ -1,4 +1,4 @@
-"""From a checkpoint, in whichever published layout, to a float network: the first station of the road.
+"""From a checkpoint, in whichever published layout, to a float network: the first stage of the pipeline.
 
 Reading files is in `files.py`; which architectures exist is in `registry.py`.
 """
@@ -152,7 +152,7 @@ def _require_told(entry: Entry, config: Any) -> None:
         if getattr(config, field.name) is None:
             asked = field.metadata["asked"]
             raise CheckpointError(
-                f"no tensor of this {entry.name} tells its setting '{field.name}', {asked}; give the training options"
+                f"no tensor of this {entry.name} shows its setting '{field.name}', {asked}; give the training options"
                 f" (--option train.yml) or, in Python, overrides={{'{field.name}': ...}}."
             )
 

@@ -39,13 +39,13 @@ def analyze(
     left_float: LeftFloatOption = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="Method whose outcome is looked at; repeatable for percentiles. Default dobi."),
+        typer.Option(help="Method whose bounds are analysed; repeatable for percentiles. Default dobi."),
     ] = None,
     bits: Annotated[int, typer.Option(help="Width of weights and activations, 2 to 8.")] = 4,
     coverage: Annotated[Coverage, typer.Option(help="Which operations are quantized.")] = Coverage.PAPER,
     calibration: Annotated[str, typer.Option(help="Folder of pictures, or 'synthetic'.")] = "synthetic",
     hold_out: Annotated[int, typer.Option(help="Leave out the last N pictures of the folder.", min=0)] = 0,
-    patches: Annotated[int, typer.Option(help="Crops that are looked at.", min=1)] = 4,
+    patches: Annotated[int, typer.Option(help="Number of crops.", min=1)] = 4,
     size: Annotated[int, typer.Option(help="Side of a crop in LR pixels; for cost, of the picture.", min=1)] = 64,
     probes: Annotated[int, typer.Option(help="Draws of the gradient estimate; 0 for none (sensitivity).", min=0)] = 4,
     outliers: Annotated[float, typer.Option(help="Percent of values that count as outliers (colour).")] = 1.0,
@@ -59,16 +59,14 @@ def analyze(
             "--set", metavar="KEY=VALUE", help="A setting of the methods, METHOD.KEY=VALUE of one; repeatable."
         ),
     ] = None,
-    pictures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Draw pictures into this folder, new or not.")
-    ] = None,
-    format: Annotated[Format, typer.Option(help="Of the pictures.")] = Format.PNG,
+    pictures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Draw figures into this folder.")] = None,
+    format: Annotated[Format, typer.Option(help="Format of the figures.")] = Format.PNG,
     weights: WeightsOption = None,
     option: TrainingOption = None,
     device: DeviceOption = "cpu",
     json: JsonOption = None,
 ) -> None:
-    """Look at what sites hold, where their bounds lie, and what each one costs.
+    """Show what sites hold, where their bounds lie, and what each one costs.
 
     Example: intaglio analyze sensitivity swinir.pth --calibration photos --bits 2 --pictures . --json sensitivity.json
     """

@@ -74,15 +74,11 @@ app = typer.Typer(
 
 @app.callback()
 def options(
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error (may stand anywhere).")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tell of stages and choices, -vv of everything (anywhere).")
+        bool, typer.Option("--verbose", "-v", help="Report stages and choices; -vv reports everything.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Tell of errors alone, show no progress (may stand anywhere).")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Report errors only and show no progress.")] = False,
 ) -> None:
     """Turn a trained super-resolution network into a 2-8 bit model that really runs in integers."""
     del debug, verbose, quiet  # taken out of the words by `intaglio.cli.main`, so that they may also follow the command

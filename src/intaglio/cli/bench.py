@@ -16,7 +16,7 @@ def bench(
     model: Annotated[Path, typer.Argument(help="A packed model.", metavar="MODEL")],
     size: Annotated[str, typer.Option(metavar="HxW", help="Size of the LR picture.")] = "128x128",
     threads: Annotated[int | None, typer.Option(min=1, help="Default: every core this process may use.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Counted runs of each contender, in turn.")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each contender, taking turns.")] = 15,
     peers: Annotated[
         bool, typer.Option("--peers", help="Also time every installed peer on the float network, A B A B.")
     ] = False,

@@ -11,10 +11,10 @@ from intaglio.spec import Weights
 
 WeightsOption = Annotated[
     Weights | None,
-    typer.Option("--weights", help="Which of two sets in a checkpoint; default ema, averaged, where it is there."),
+    typer.Option("--weights", help="Weights to take where a checkpoint has two sets; default ema, the averaged ones."),
 ]
 
 TrainingOption = Annotated[
     Path | None,
-    typer.Option("--option", metavar="TRAIN.yml", help="Options that the checkpoint was trained by (BasicSR)."),
+    typer.Option("--option", metavar="TRAIN.yml", help="Training options of the checkpoint, a YAML file of BasicSR."),
 ]

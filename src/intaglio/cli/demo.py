@@ -1,4 +1,4 @@
-"""``intaglio demo``: the whole road on embedded weights and drawn pictures."""
+"""``intaglio demo``: every step on embedded weights and drawn pictures."""
 
 from __future__ import annotations
 

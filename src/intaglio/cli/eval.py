@@ -33,7 +33,7 @@ def evaluate_model(
     device: DeviceOption = "cpu",
     json: JsonOption = None,
 ) -> None:
-    """Measure PSNR-Y and SSIM-Y by the field's protocol, which is printed with the figures.
+    """Measure PSNR-Y and SSIM-Y by the standard protocol, which is printed with the results.
 
     Example: intaglio eval swinir.w4a4-2dquant.intaglio --data testsets --set Set5 --set Set14
     """

@@ -23,7 +23,14 @@ Before or after any command: `--verbose` (`-v`, `-vv`) tells of stages and choic
 
 
 _EXAMPLE = re.compile(r"\s*Example: (.+?)\s*$", re.DOTALL)
-_NAMES_OF_TYPES = {"str": "text", "list[str]": "texts", "int": "integer", "int range": "integer", "float": "number"}
+_NAMES_OF_TYPES = {
+    "str": "text",
+    "list[str]": "texts",
+    "list[int]": "integers",
+    "int": "integer",
+    "int range": "integer",
+    "float": "number",
+}
 
 
 def text() -> str:
@@ -41,7 +48,7 @@ def _sections(title: str, command: Any) -> Iterator[str]:
     told = command.help[: example.start()] if example else command.help
     yield f"## `{title}`\n\n{_plain(told)}\n"
     if example:
-        yield f"    {example[1]}\n"
+        yield f"    {' '.join(example[1].split())}\n"
     context = typer.Context(command)
     rows = [f"| {_names(one)} | {_value(one, context)} | {_meaning(one)} |" for one in command.params]
     yield "| argument or option | value | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"

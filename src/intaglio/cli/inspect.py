@@ -31,9 +31,9 @@ def inspect_model(
     option: TrainingOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Show the sites of a packed model with bounds, bits and bytes, where it comes from, and what it weighs.
+    """Show the sites of a packed model with bounds, bits and bytes, where it comes from, and its size.
 
-    Of a float checkpoint: its architecture with its settings, which weights are taken, and the command to quantize it.
+    For a float checkpoint: its architecture and settings, which weights are taken, and the command to quantize it.
 
     Example: intaglio inspect swinir.w4a4-2dquant.intaglio --plan
     """

@@ -31,7 +31,7 @@ def list_methods(
     show_table(("method", "bounds", "source", "cost"), rows)
     for entry in entries:
         say(f"\n{entry.name}: " + ", ".join(f"{key}={value}" for key, value in settings[entry.name].items()))
-    say("\nChange settings with --set key=value; pages of docs/methods tell what they mean.")
+    say("\nChange settings with --set key=value; pages of docs/methods explain them.")
     write_json(
         json,
         {

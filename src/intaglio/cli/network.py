@@ -17,7 +17,7 @@ NetworkOption = Annotated[
     str | None,
     typer.Option(
         metavar="FILE.py:FUNCTION",
-        help="Your own network: a function that gives an nn.Module; the file is run. The checkpoint is loaded into it.",
+        help="Your own network: a function that returns an nn.Module; the file is executed. It takes the checkpoint.",
         show_default=False,
     ),
 ]

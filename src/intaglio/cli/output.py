@@ -21,7 +21,7 @@ JsonOption = Annotated[
 
 OnOption = Annotated[
     str | None,
-    typer.Option(metavar="ray[:ADDRESS]", help="Run on a cluster of Ray; without an address on one of this machine."),
+    typer.Option(metavar="ray[:ADDRESS]", help="Run on a Ray cluster; without an address, on a local one."),
 ]
 
 _LOGGER = logging.getLogger(__name__)

@@ -59,7 +59,7 @@ def quantize(
     checkpoint_dir: Annotated[
         Path | None, typer.Option(help="Keep the state of a distillation here, so that it can be resumed.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --checkpoint-dir.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the state in --checkpoint-dir.")] = False,
     network: NetworkOption = None,
     left_float: LeftFloatOption = None,
     weights: WeightsOption = None,

@@ -34,7 +34,7 @@ def report(
     weights: WeightsOption = None,
     option: TrainingOption = None,
 ) -> None:
-    """Write one HTML page, without any other file or network: figures, plots, sites, slider, artifacts, provenance.
+    """Write one self-contained HTML page: metrics, plots, sites, a slider, artifacts, provenance.
 
     Example: intaglio report swinir.w4a4-2dquant.intaglio --checkpoint swinir.pth --data testsets -o report.html
     """

@@ -35,7 +35,7 @@ def reproduce(
     checkpoint: Annotated[
         list[str] | None, typer.Option(metavar="SCALE=FILE", help="Your own network for a scale; repeatable.")
     ] = None,
-    network: Annotated[str | None, typer.Option(help="What records call your own network; default its stem.")] = None,
+    network: Annotated[str | None, typer.Option(help="Name of your own network in records; default its stem.")] = None,
     calibration_set: Annotated[
         str | None, typer.Option(help="Folder of LR pictures below --calibration; default drawn pictures.")
     ] = None,

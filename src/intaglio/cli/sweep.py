@@ -15,7 +15,7 @@ CheckpointsOption = Annotated[Path, typer.Option(help="Folder of float checkpoin
 CalibrationOption = Annotated[Path, typer.Option(help="Folder that holds the folders of calibration pictures.")]
 DataOption = Annotated[Path, typer.Option(help="Folder that holds the test sets: Set5/HR/*.png and so on.")]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Cells at once; default one a core.", show_default=False, min=1)
+    int | None, typer.Option(help="Cells that run at once; default: one per core.", show_default=False, min=1)
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option(help="Threads of each cell; default the cores divided by the workers.", min=1)
@@ -57,7 +57,7 @@ def sweep(
     dry_run: DryRunOption = False,
     json: JsonOption = None,
 ) -> None:
-    """Run every cell of a grid once; killed and started again, it goes on where it was.
+    """Run every cell of a grid once; a run that was killed continues where it stopped.
 
     Example: intaglio sweep recipes/sweeps/spine.toml --records results/spine.jsonl --checkpoints weights --data
     testsets

@@ -71,7 +71,7 @@ def upscale(
     frames: Annotated[
         str | None, typer.Option(metavar="FIRST:END", help="Of a film: frames from FIRST up to END, counted from 0.")
     ] = None,
-    existing: Annotated[ExistingName, typer.Option(help="Where a result is there already.")] = ExistingName.SKIP,
+    existing: Annotated[ExistingName, typer.Option(help="Where a result exists already.")] = ExistingName.SKIP,
     workers: Annotated[int, typer.Option(min=0, help="Threads that read and write while the network computes.")] = 2,
     max_pixels: Annotated[
         float | None,
@@ -88,7 +88,7 @@ def upscale(
     on: OnOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Enlarge pictures and films: any mode and depth, what came along is kept; a bad file is told, the rest goes on.
+    """Enlarge pictures, folders and films; mode, depth and metadata are kept, a file that cannot be read is skipped.
 
     Example: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png -o large.png
     """

@@ -9,7 +9,7 @@ from intaglio.cli.output import JsonOption, require_place, say, write_json
 
 
 def version(json: JsonOption = None) -> None:
-    """Show the version, whether the native core is there, and what runs on this machine.
+    """Show the version, whether the native core is available, and which instruction sets this machine runs.
 
     Example: intaglio version --json version.json
     """

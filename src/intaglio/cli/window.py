@@ -10,14 +10,14 @@ import typer
 
 def app(
     folder: Annotated[
-        Path, typer.Argument(help="Where models are looked for; what the window makes goes into intaglio-app below it.")
+        Path, typer.Argument(help="Folder with models; results go into its subfolder intaglio-app.")
     ] = Path(),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on the loopback address; 0 takes a free one.")] = 0,
     browser: Annotated[
         bool | None,
-        typer.Option("--browser/--no-browser", help="Open it; default at a terminal.", show_default=False),
+        typer.Option("--browser/--no-browser", help="Open the browser; default: at a terminal.", show_default=False),
     ] = None,
-    max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="Largest picture that is taken.")] = 256,
+    max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="Largest upload.")] = 256,
 ) -> None:
     """Open a window in the browser: drop pictures or folders, compare, quantize. Nothing leaves this machine.
 

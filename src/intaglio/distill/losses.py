@@ -32,7 +32,8 @@ def feature_loss(
     """Distance of features normalised per sample, divided by their size (2DQuant, equation 5), mean over the batch.
 
     ``sum_i 1 / (C_i H_i W_i) * || F_i / ||F_i|| - G_i / ||G_i|| ||``. Beside the output loss it is numerically zero
-    (methods.md 5.5): the norm of a normalised feature is 1, and dividing by its size once more leaves about 1e-6.
+    (docs/methods/2dquant.md): the norm of a normalised feature is 1, and dividing by its size once more leaves about
+    1e-6.
 
     Shapes: one tensor a tap, (N, ...), batch first.
     """

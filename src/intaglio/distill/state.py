@@ -47,7 +47,7 @@ class Checkpoint:
             checkpoint = cls(**{**content, "losses": tuple(content["losses"])})
         except Exception as error:  # a damaged file can fail anywhere inside the unpickler
             raise ResumeError(
-                f"{path} is no checkpoint of a distillation ({error}); delete it to begin anew."
+                f"{path} is no checkpoint of a distillation ({error}); delete it to start again."
             ) from error
         if checkpoint.fingerprint != fingerprint:
             raise ResumeError(

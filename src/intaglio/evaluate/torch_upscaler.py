@@ -1,4 +1,4 @@
-"""A torch network as an upscaler of 8-bit pictures: the only file of this room that imports torch."""
+"""A torch network as an upscaler of 8-bit pictures: the only file of this subpackage that imports torch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What can be evaluated: the `Upscaler` protocol, the bicubic baseline, the geometric self-ensemble.
 
-Networks, simulators and engines implement the protocol in their own rooms.
+Networks, simulators and engines implement the protocol in their own subpackages.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def saver(picture: Picture, form: str, quality: int) -> tuple[str, dict[str, Any
 
 
 def with_metadata(module: ModuleType, image: Any, meta: Metadata) -> Any:
-    """An image of libvips with what came along."""
+    """An image of libvips with its metadata."""
     image = image.copy()
     if meta.dpi:
         image = image.copy(xres=meta.dpi[0] / _MILLIMETRES, yres=meta.dpi[1] / _MILLIMETRES)

@@ -1,4 +1,4 @@
-"""A picture as people have it: 8 to 16 bits, gray or colour, with or without alpha, and what came along in its file.
+"""A picture as people have it: 8 to 16 bits, gray or colour, with or without alpha, and the metadata of its file.
 
 A `Picture` is a value; files are `reading.py` and `writing.py`, enlarging is `enlarging.py`.
 """

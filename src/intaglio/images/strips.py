@@ -40,7 +40,7 @@ _KINDS = {"b-w": 8, "srgb": 8, "grey16": 16, "rgb16": 16}
 
 @dataclass(frozen=True)
 class Source:
-    """A file whose rows can be read in order: its size, channels, depth and what came along."""
+    """A file whose rows can be read in order: its size, channels, depth and metadata."""
 
     path: Path
     height: int

@@ -1,4 +1,4 @@
-"""Writing a picture or an animation in the format that a file's ending names, with what came along; whole or not at
+"""Writing a picture or an animation in the format that a file's ending names, with its metadata; whole or not at
 all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From quantized networks to integer programs: the only bridge between torch and the packed room."""
+"""From quantized networks to integer programs: the only bridge between torch and packed programs."""
 
 from intaglio.lower.lower import FloatDtype, Lowered, Outline, lower, lowered, outlined, require_lowerable, simulator
 

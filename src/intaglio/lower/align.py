@@ -1,7 +1,7 @@
 """Passes at several sizes laid on one another: the same calls, with each number that follows from the size as a vector.
 
 A network that does something else at another size (it pads to whole windows, say) shows as passes that are unlike. The
-sizes to try are `passes.py`'s affair.
+sizes to try are decided in `passes.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sizes of picture at which a network is run, until its passes are alike.
 
 At multiples of nothing (`ragged.py`), which serves convolutional networks and those that pad between their layers; at
-ever larger multiples for the others. What pads a picture to these is `padding.py`'s affair.
+ever larger multiples for the others. What pads a picture to these is decided in `padding.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CondiQuant (Liu et al., 2025): weight matrices are made well conditioned, then quantized as by 2DQuant.
 
 Two registry entries: the proximal form, and a projection on a bounded condition number. No code of the paper is public;
-the form is derived in methods.md, section 6.3.
+the form is derived in docs/methods/condiquant.md.
 """
 
 from __future__ import annotations

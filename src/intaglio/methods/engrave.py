@@ -88,8 +88,8 @@ class Engrave:
     LayerNorms are balanced, which is exact (`OnBalancedNorms`). The rates are those of `DistillWeights`; `damping` and
     `target` are those of `LeastSquaresMethod`. Folds, bounds and correction see `patches` crops of `patch_size` pixels,
     distillation `pool` crops of `crop_size`. Features count by `feature_weight` (`Imitation`), unlike those of DQC,
-    which are numerically zero (methods.md 5.5). Inference costs what 2DQuant's does: same grids, same storage. Cost: a
-    few float passes, then steps about as long as those of DQC. Correction and distillation are each taken back if the
+    which are numerically zero. Inference costs what 2DQuant's does: same grids, same storage. Cost: a few
+    float passes, then steps about as long as those of DQC. Correction and distillation are each taken back if the
     output on fresh crops does not come closer to the float network's (`KeepIfCloser`).
     """
 

@@ -1,6 +1,6 @@
 """Closed-form weight correction as methods: `ridge` and `least-squares`, on their own or before distillation.
 
-Ours, after methods.md, section 8: no paper states them in this form for super-resolution. The algebra is in
+Ours (docs/methods/least-squares.md): no paper states them in this form for super-resolution. The algebra is in
 `steps/correction.py`.
 """
 

@@ -14,8 +14,8 @@ from intaglio.observe import MinMax, Percentile
 class PercentileMethod:
     """Activation bounds at the `tail` and 100 - `tail` percentiles.
 
-    The percentile behind the published rows, and whether weights were clipped too, are not stated (methods.md,
-    section 3): 0.1 % and unclipped weights are this project's start. Cost: one float pass.
+    The percentile behind the published rows, and whether weights were clipped too, are not stated
+    (docs/methods/percentile.md): 0.1 % and unclipped weights are this project's start. Cost: one float pass.
     """
 
     tail: float = 0.1

@@ -24,7 +24,7 @@ class Start(StrEnum):
 
 @dataclass(frozen=True)
 class Dobi:
-    """Distribution-oriented bound initialisation, algorithm 1 (misprints mended, methods.md 5.2).
+    """Distribution-oriented bound initialisation, algorithm 1 (misprints mended, docs/methods/dobi.md).
 
     The least squared error over `candidates` bounds: both move for bell-shaped tensors and weights, the upper one
     alone for attention maps and the input of fc2. Cost: one float pass and one sort of every tensor.
@@ -51,7 +51,7 @@ class TwoDQuant:
 
     The paper does not say what a step of 1e-2 is relative to. Under Adam with a plain mean loss it would move every
     bound by 1e-2, more than a fifth of a typical weight bound, so a step here is relative to the range that DOBI
-    found (methods.md 5.5, trap 3). `start` replaces DOBI by the extremes of every tensor, for the ablation.
+    found (docs/methods/2dquant.md). `start` replaces DOBI by the extremes of every tensor, for the ablation.
     """
 
     iterations: int = 3000
@@ -80,7 +80,7 @@ class TwoDQuant:
 
 @dataclass(frozen=True)
 class TwoDQuantRelease:
-    """2DQuant as its released code runs (methods.md 5.4, right column).
+    """2DQuant as its released code runs (docs/methods/2dquant-release.md).
 
     Differences from the paper: both bounds are searched for every tensor; batch 16, 4000 iterations, constant
     learning rate, second Adam beta 0.99; the output loss is divided by C * H * W once more, so that Adam's epsilon

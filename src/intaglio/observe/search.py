@@ -80,7 +80,7 @@ class MinMax(_Fitting):
 class Percentile(_Fitting):
     """Low and high percentiles of the values (Li et al. 2019), linear between neighbours.
 
-    `tail` is what is cut at each end, in percent. The published rows do not state theirs (methods.md, section 3).
+    `tail` is what is cut at each end, in percent. The published rows do not state theirs (docs/methods/percentile.md).
 
     >>> Percentile(tail=25.0)(np.arange(5, dtype=np.float32), bits=4)
     Bounds(lower=1.0, upper=3.0)
@@ -103,8 +103,8 @@ class TwoSidedMse(_Fitting):
     """DOBI of 2DQuant, algorithm 1, for bell-shaped tensors: both bounds move inwards in K equal steps.
 
     Candidate i of `candidates` = K is ``l = m + i (M - m) / 2K, u = M - i (M - m) / 2K``; the first with the least
-    squared error wins (the printed algorithm's `<=` and its growing upper bound are misprints, methods.md 5.2). All
-    candidates cost one pass instead of K.
+    squared error wins (the printed algorithm's `<=` and its growing upper bound are misprints, see
+    docs/methods/dobi.md). All candidates cost one pass instead of K.
     """
 
     candidates: int = 100

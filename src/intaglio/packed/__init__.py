@@ -1,1 +1,1 @@
-"""The packed model: the integer program and its file. No torch in this room."""
+"""The packed model: the integer program and its file. No torch here."""

@@ -87,4 +87,4 @@ def _row(line: dict[str, str], name: str) -> Published:
             }
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"the published results {name} are damaged ({error}); install the package anew.") from error
+        raise RecordError(f"the published results {name} are damaged ({error}); reinstall the package.") from error

@@ -18,7 +18,7 @@ MIN_RELATIVE_RANGE = 1e-6
 
 
 def safe_upper(lower: Tensor, upper: Tensor) -> Tensor:
-    """`upper`, raised where needed so that the range stays positive (methods.md 1.2, numerical safety).
+    """`upper`, raised where needed so that the range stays positive (a grid needs a step above zero).
 
     Shapes: any, equal. A gradient flows to `upper` where it holds and to `lower` where the floor holds.
 

@@ -1,4 +1,4 @@
-"""Unevenly spaced levels on the codes of one affine grid: the road of piecewise grids into integer products.
+"""Unevenly spaced levels on the codes of one affine grid: how piecewise grids enter integer products.
 
 No part of the papers: OAQ-SR and twin uniform quantizers leave open how products of such tensors are formed. Where all
 spacings are whole multiples of one fine step, the levels are some of the codes of an affine grid with that step.

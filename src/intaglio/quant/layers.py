@@ -95,7 +95,7 @@ class QuantLayer(nn.Module):
 class QuantLinear(QuantLayer):
     """``y = Q(x) Q(W)^T + b``; the parts of a fused layer are slices of output rows with sites of their own.
 
-    Shapes: x (..., in) to (..., out). Parts: methods.md, section 2 (q, k and v own three input quantizers). The
+    Shapes: x (..., in) to (..., out). q, k and v own three input quantizers. The
     weight is sliced by rows, which is right for any number of inputs.
     """
 

@@ -1,6 +1,6 @@
 """The coverage policy: which modules of a network are quantized, and at which widths.
 
-Decided by type, name and work, never by architecture: this room does not know what a Swin block is.
+Decided by type, name and work, never by architecture: this subpackage does not know what a Swin block is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The public face of the runtime: a packed program as a function from picture to picture.
+"""The public interface of the runtime: a packed program as a function from picture to picture.
 
 Picks the native core or the reference, the number of threads, and tiles where memory is bounded. torch is never loaded.
 """

@@ -59,7 +59,7 @@ def run_cell(
     engine where it can be lowered, else as the simulator; ``extra.engine`` says which, ``extra.simulated_because``
     why.
 
-    Raises: IntaglioError of any room, with its remedy; CheckpointError or CalibrationError if inputs changed since
+    Raises: IntaglioError of any kind, with its remedy; CheckpointError or CalibrationError if inputs changed since
     planning.
     """
     subject = _subject(cell, folder, threads, progress, device_of(device))

@@ -55,7 +55,7 @@ class _Running:
 
 
 def run_tasks(tasks: Sequence[Task], memories: Sequence[int], limits: Limits) -> Iterator[Update]:
-    """Run every task in a process of its own, in order as room allows, and yield what they tell.
+    """Run every task in a process of its own, in order as memory allows, and yield their results.
 
     `memories` are the bytes that each is expected to take. Each task ends with one `Finished` or `Failed`, whatever
     happens to its process. When the iteration is given up, all processes are ended.

@@ -82,7 +82,7 @@ def straight_through(x: Tensor) -> Tensor:
 
 
 def paper_formula(x: Tensor, lower: Tensor, upper: Tensor, split: Tensor, bits: int) -> Tensor:
-    """The exact grid as methods.md 7.1 writes it, in plain differentiable operations."""
+    """The exact grid of docs/methods/oaq.md, in plain differentiable operations."""
     clipped = torch.maximum(torch.minimum(x, upper), lower)
     two_sided = bool(lower < -split)
     dense_levels = 2 ** (bits - 1)

@@ -70,7 +70,7 @@ def test_published_networks_are_recognised_without_their_positions(
 
 def test_an_unknown_window_is_asked_for() -> None:
     bare = {key: value for key, value in network().state_dict().items() if not key.endswith("rpe_biases")}
-    with pytest.raises(CheckpointError, match=r"no tensor of this DAT tells its setting 'split', the window .* DAT-S"):
+    with pytest.raises(CheckpointError, match=r"no tensor of this DAT shows its setting 'split', the window .* DAT-S"):
         from_state_dict(bare)
     again = from_state_dict(bare, overrides={"split": (2, 4)})
     picture = torch.rand(1, 3, 5, 9)

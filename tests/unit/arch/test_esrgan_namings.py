@@ -125,7 +125,7 @@ def test_first_and_last_convolution_must_fit() -> None:
 def test_an_activation_without_weights_is_asked_for() -> None:
     config = CompactConfig(scale=2, features=4, convolutions=1, activation=Activation.LEAKY_RELU)
     state = SRVGGNetCompact(config).state_dict()
-    with pytest.raises(CheckpointError, match="tells its setting 'activation', what follows each convolution"):
+    with pytest.raises(CheckpointError, match="shows its setting 'activation', what follows each convolution"):
         from_state_dict(state)
     assert from_state_dict(state, overrides={"activation": Activation.LEAKY_RELU}).config == config
 

@@ -28,9 +28,9 @@ def test_windows_are_asked_for_unless_they_are_the_published_ones(form: Form) ->
     published = HiTSR(HiTConfig(scale=3, form=form)).state_dict()
     assert from_state_dict(published).config == HiTConfig(scale=3, form=form)
     unknown = HiTSR(SMALL).state_dict()
-    with pytest.raises(CheckpointError, match="tells its setting 'base_window', base_win_size in the training options"):
+    with pytest.raises(CheckpointError, match="shows its setting 'base_window', base_win_size in the training options"):
         from_state_dict(unknown)
-    with pytest.raises(CheckpointError, match="tells its setting 'ratios', hier_win_ratios"):
+    with pytest.raises(CheckpointError, match="shows its setting 'ratios', hier_win_ratios"):
         from_state_dict(unknown, overrides={"base_window": (2, 4)})
 
 

@@ -114,7 +114,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     content = checkpoint.read_bytes()
     for damaged in (b"", b"text", content[: len(content) // 2]):
         checkpoint.write_bytes(damaged)
-        with pytest.raises(ResumeError, match="delete it to begin anew"):
+        with pytest.raises(ResumeError, match="delete it to start again"):
             distill(student(), NETWORK, PATCHES, PAPER, checkpoint=checkpoint)
 
 

@@ -120,7 +120,7 @@ def test_the_objective_adds_what_its_configuration_names(scale: OutputScale, fea
 
 
 def test_beside_the_output_loss_both_feature_losses_are_numerically_zero() -> None:
-    """methods.md 5.5, trap 1: with 10 % feature error, at the size of SwinIR-light's features."""
+    """docs/methods/2dquant.md: with 10 % feature error, at the size of SwinIR-light's features."""
     generator = torch.Generator().manual_seed(0)
     teacher = [torch.randn(4, 64 * 64, 60, generator=generator)]
     student = [teacher[0] + 0.1 * torch.randn(teacher[0].shape, generator=generator)]

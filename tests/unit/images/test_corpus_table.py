@@ -19,10 +19,10 @@ from .networks import Nearest
 HEAD = """# What becomes of every kind of file
 
 Each file of the corpus (`tests/unit/images/corpus.py`), enlarged by a network that repeats pixels: what it was, what
-it became, what came along, and the exit status where it is enlarged alone. `tests/unit/images/test_corpus_table.py`
+it became, its metadata, and the exit status where it is enlarged alone. `tests/unit/images/test_corpus_table.py`
 writes this page, and fails when it is no longer so. See [pictures](pictures.md).
 
-| file | in | out | came along | exit |
+| file | in | out | metadata | exit |
 |---|---|---|---|---|
 """
 

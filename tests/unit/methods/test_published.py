@@ -42,7 +42,7 @@ def test_2dquant_is_the_paper() -> None:
 
 
 def test_2dquant_release_is_the_released_code() -> None:
-    """methods.md 5.4, right column."""
+    """docs/methods/2dquant-release.md."""
     fit, distill = steps("2dquant-release")
     assert fit == FitBounds(TwoSidedMse(100), TwoSidedMse(100), TwoSidedMse(100), 32, 64)
     assert distill.config == DistillConfig(

@@ -27,7 +27,7 @@ def grid(lower: float, upper: float, bits: int = 4) -> AffineQuantizer:
 
 
 def test_swinir_light_has_the_published_sites() -> None:
-    """methods.md, section 2: 144 weights, 144 linear inputs, 96 operands; 768 scalars to learn."""
+    """SwinIR-light: 144 weights, 144 linear inputs, 96 operands; 768 scalars to learn."""
     model = wrap(find("SwinIR").build(SwinIRConfig(scale=2)), QuantSpec(4, 4))
     sites = list(model.sites.values())
     assert sum(site.is_weight for site in sites) == 144

@@ -1,7 +1,7 @@
 """Closed-form weight correction for quantized inputs: ridge and least squares, as pure functions of second moments.
 
-Derived in methods.md, section 8; relatives are ERQ and HarmoQ's residual calibration. The step that applies them is in
-`correct_weights.py`.
+Derived in docs/methods/least-squares.md; relatives are ERQ and HarmoQ's residual calibration. The step that applies
+them is in `correct_weights.py`.
 """
 
 from __future__ import annotations

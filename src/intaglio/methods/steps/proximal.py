@@ -1,6 +1,6 @@
 """Conditioning of a matrix: condition number, the proximal step on singular values in three forms, a projection.
 
-Pure functions of one matrix (methods.md, section 6.3; derived, since no code of CondiQuant is public). The iteration
+Pure functions of one matrix (docs/methods/condiquant.md; derived, since no code of CondiQuant is public). The iteration
 that uses them is in `conditioning.py`.
 """
 
