@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import intaglio
+from intaglio.cli.outputs import OUTPUTS, DryRun
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
@@ -70,6 +71,14 @@ def test_links_stay_within_the_pages(repository: Path) -> None:
 def test_the_page_of_python_has_every_public_name(repository: Path) -> None:
     names = [name.rpartition(".")[2] for name in documented(repository / "docs" / "api.md")]
     assert sorted(names) == sorted(set(intaglio.__all__) - {"__version__"})
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_the_page_of_json_has_every_key(repository: Path, command: str) -> None:
+    page = (repository / "docs" / "cli-json.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{command}` |"))
+    missing = {key for form in OUTPUTS[command] for key in form.__annotations__ if f"`{key}`" not in row}
+    assert missing - (set(DryRun.__annotations__) if command == "reproduce" else set()) == set()
 
 
 def test_the_page_of_the_environment_has_every_variable(repository: Path) -> None:

@@ -17,7 +17,7 @@ _HEAD = """\
 Made from the commands by `scripts/generate.py`. `intaglio COMMAND --help` shows the same at a terminal. What `--json`
 writes has [a page of its own](cli-json.md), and [environment variables](environment.md) too.
 
-Before or after any command: `--verbose` (`-v`, `-vv`) tells of stages and choices, `--quiet` (`-q`) of errors alone,
+Before or after any command: `--verbose` (`-v`, `-vv`) reports stages and choices, `--quiet` (`-q`) errors only, and
 `--debug` shows the traceback of an error.
 """
 

@@ -17,7 +17,7 @@ DATASET = "Set5"
 
 
 @dataclass
-class _Cell:
+class Cell:
     """One network at one width: records by method, and the file's size."""
 
     float_psnr: float
@@ -41,7 +41,7 @@ def choices_caption(records: Iterable[Record]) -> str:
 
 def choices_table(records: Iterable[Record]) -> str:
     """A row for each network, coverage and width, a column for each of `METHODS`; empty without records."""
-    cells = _cells(list(records))
+    cells = choices(list(records))
     rows = [
         (*name, f"{cell.float_psnr:.2f}", cell.sizes(), *(_loss(cell, method) for method in METHODS))
         for name, cell in cells.items()
@@ -49,18 +49,27 @@ def choices_table(records: Iterable[Record]) -> str:
     return table(("network", "coverage", "bits", "float dB", "kB", *METHODS), rows)
 
 
-def _cells(records: list[Record]) -> Mapping[tuple[str, str, str], _Cell]:
-    """By network, coverage and bits; networks in the order of their first record, many bits first."""
-    floats, names = _floats(records), dict[str, str]()
-    cells: dict[tuple[str, str, str], _Cell] = {}
+def choices(records: list[Record]) -> Mapping[tuple[str, str, str], Cell]:
+    """What was measured by network, coverage and bits; networks in the order of their first record, many bits first."""
+    floats, names = _floats(records), _names(records)
+    cells: dict[tuple[str, str, str], Cell] = {}
     found = [one for one in _taken(records) if one.weights_sha256 in floats]
     for record in sorted(found, key=lambda one: (-(one.weight_bits or 0), one.created)):
-        name = names.setdefault(record.weights_sha256 or "", record.network)
-        key = (name, record.coverage or "-", f"w{record.weight_bits}a{record.act_bits}")
-        cell = cells.setdefault(key, _Cell(floats[record.weights_sha256 or ""]))
+        key = (names[record.weights_sha256], record.coverage or "-", f"w{record.weight_bits}a{record.act_bits}")
+        cell = cells.setdefault(key, Cell(floats[record.weights_sha256 or ""]))
         cell.records[record.method] = record
     order = {name: place for place, name in enumerate(names.values())}
     return dict(sorted(cells.items(), key=lambda item: order[item[0][0]]))
+
+
+def _names(records: Iterable[Record]) -> Mapping[str | None, str]:
+    """How tables call each network: records also know some by the names of their files, which have no spaces."""
+    names: dict[str | None, str] = {}
+    for record in records:
+        known = names.setdefault(record.weights_sha256, record.network)
+        if " " in record.network and " " not in known:
+            names[record.weights_sha256] = record.network
+    return names
 
 
 def _floats(records: Iterable[Record]) -> Mapping[str | None, float]:
@@ -82,19 +91,19 @@ def _taken(records: Iterable[Record]) -> list[Record]:
         and one.psnr_y is not None
         and one.granularity in ("per-tensor", None)
         and one.seed in (0, None)
-        and (one.calibration is None or one.calibration.name != "synthetic")
+        and (one.calibration is None or not one.calibration.name.startswith("synthetic"))
         and (
             one.kind == "accuracy" or (one.kind == "agreement" and str(one.settings.get("run by")).startswith("native"))
         )
     ]
 
 
-def _loss(cell: _Cell, method: str) -> str:
+def _loss(cell: Cell, method: str) -> str:
     record = cell.records.get(method)
     if record is None or record.psnr_y is None:
         return "-"
-    return f"{cell.float_psnr - record.psnr_y:.2f}" + (f" ({record.steps})" if record.steps else "")
+    return f"{cell.float_psnr - record.psnr_y:.2f}" + (f"\N{NO-BREAK SPACE}({record.steps})" if record.steps else "")
 
 
 def _span(found: list[float]) -> str:
-    return f"{min(found):.0f} to {max(found):.0f}"
+    return f"{min(found):.0f}-{max(found):.0f}"

@@ -70,8 +70,12 @@ def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
 
 def choosing_table(files: Mapping[str, Sequence[Record]]) -> str:
     """What each width costs by each method; without the files that vary the settings of one method."""
-    records = [one for name in sorted(files) if name not in VARIED for one in files[name]]
-    return "\n\n".join(_captioned(choices_caption, choices_table, records))
+    return "\n\n".join(_captioned(choices_caption, choices_table, choosing_records(files)))
+
+
+def choosing_records(files: Mapping[str, Sequence[Record]]) -> list[Record]:
+    """The records that the table of `choosing_table` is made of."""
+    return [one for name in sorted(files) if name not in VARIED for one in files[name]]
 
 
 _Part = Callable[[Sequence[Record]], str]
