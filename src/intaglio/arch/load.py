@@ -47,12 +47,12 @@ def load(
 
     Needs no configuration: the architecture is recognised by key names, hyper-parameters are read off shapes.
     `architecture` names it instead. Of two sets of weights the averaged one is taken, unless `weights` says otherwise.
-    What no tensor tells is read from the file's metadata, from `options`, a training file of BasicSR (YAML), and from
+    What no tensor shows is read from the file's metadata, from `options`, a training file of BasicSR (YAML), and from
     `overrides`, which replaces fields of the configuration, such as ``{"res_scale": 0.1}``; the last one counts.
     Defaults are documented with each configuration.
 
     Raises: CheckpointError if the file is missing or damaged, of no known architecture, incomplete, or not finite, and
-    where hyper-parameters are told by nothing.
+    where a hyper-parameter is given by nothing.
     """
     return load_checkpoint(
         path, architecture=architecture, overrides=overrides, weights=weights, options=options

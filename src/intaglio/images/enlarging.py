@@ -47,7 +47,7 @@ class AlphaWay(StrEnum):
 def enlarge(picture: Picture, network: Network, *, alpha: AlphaWay = AlphaWay.NETWORK, size: Size = NATURAL) -> Picture:
     """`picture` at the size asked for, with its mode, depth and metadata.
 
-    The network runs as often as needed, then an exact bicubic brings the size asked for. Gray is repeated into three
+    The network runs as often as needed, then an exact bicubic makes the size asked for. Gray is repeated into three
     channels, and the three that come out are averaged. Where a picture is transparent, its colours are enlarged
     multiplied by alpha, so that what is hidden cannot bleed into what is seen, and divided by the enlarged alpha;
     alpha goes through the network too, or through bicubic, or is dropped with whatever it hid showing. An alpha that

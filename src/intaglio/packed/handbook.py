@@ -11,7 +11,7 @@ _HEAD = """\
 # Operations
 
 What a program is made of. This page is made from the files of `src/intaglio/packed/ops` by `scripts/generate.py`; how
-to add one is [told here](add-an-operation.md), what is exact and what is close in [numerics](numerics.md).
+to add one is explained [here](add-an-operation.md), what is exact and what is close in [numerics](numerics.md).
 
 Values are float32 tensors of up to eight axes, shaped as torch shapes them: a map is (1, C, H, W). A *size* is a length
 that may depend on the padded picture's height h and width w. An operation has all of its sites or none; with them its

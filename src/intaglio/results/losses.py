@@ -19,9 +19,9 @@ _CELL = ("network", "bits", "coverage", "steps", "crops a step", "seed", "test s
 def losses_caption(_records: Iterable[Record]) -> str:
     """What the figures of `losses_table` are."""
     return (
-        "PSNR-Y lost against the float network, in dB, by what learns with as many steps, on crops of the same number "
-        f"and size from the same calibration pictures; the share is {OURS} over {THEIRS}, the target 0.50. Published "
-        "strong networks, last iterates, nothing chosen on a test set."
+        "Loss of PSNR-Y against the float network, in dB. The methods of a row learned for the same number of steps, "
+        "on crops of the same number and size from the same calibration pictures. Share: the loss of "
+        f"{OURS} over that of {THEIRS}; the target is 0.50. Last iterates; nothing was chosen on a test set."
     )
 
 

@@ -111,12 +111,13 @@ def peers_caption(records: Iterable[Record]) -> str:
     """What the ratios of `peers_table` are ratios of, and on what machine."""
     found = _with_peers(records)
     machines = sorted({f"{one.machine.cpu}, {one.machine.cores} cores" for one in found})
-    star = " *: a peer that is not limited to that instruction set, or in part only." * any(
+    star = " *: a peer that is limited to that instruction set in part or not at all." * any(
         record.extra.get("not_limited") for record in found
     )
     return (
-        "Times of the peers divided by ours: medians of runs that took turns, same float weights, same picture, "
-        f"whole network; {'; '.join(machines)}. Ratios hold for this machine and run.{star}"
+        "Times of the peers divided by ours: medians of interleaved runs of the whole network, with the same float "
+        f"weights on the same picture; {'; '.join(machines)}. Ratios hold for this machine and run. Of several "
+        f"records for a row the newest counts.{star}"
     )
 
 

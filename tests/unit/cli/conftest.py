@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors.torch import save_file
 
 from intaglio.arch.examples import random_network
 from intaglio.cli import main
+from intaglio.cli.outputs import validated
 from intaglio.images import dead_leaves, write_image
 
 
@@ -41,11 +43,13 @@ QUICK = ("--method", "minmax", "--set", "patches=2", "--set", "patch_size=16")
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run ``intaglio`` with words."""
+    """Run ``intaglio`` with words; what it writes to the file of ``--json`` is held to its schema."""
 
     def call(*words: object) -> Outcome:
         capfd.readouterr()
         status = main([str(word) for word in words])
+        if "--json" in words and (path := Path(words[words.index("--json") + 1])).is_file():  # type: ignore[arg-type]
+            validated(str(words[0]), json.loads(path.read_text(encoding="utf-8")))
         return Outcome(status, *capfd.readouterr())
 
     return call

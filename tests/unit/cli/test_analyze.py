@@ -12,6 +12,7 @@ from intaglio.arch.examples import random_network
 from intaglio.cli import main
 from intaglio.cli.analyze import Analysis
 from intaglio.cli.analyzing import ANALYSES
+from intaglio.cli.outputs import validated
 
 QUICK = ["--set", "patches=1", "--set", "patch_size=16", "--patches", "1", "--size", "16", "--probes", "1"]
 
@@ -35,6 +36,7 @@ def test_every_analysis_writes_figures_and_pictures(
     words = ["analyze", analysis, str(checkpoint), *QUICK, "--pictures", str(tmp_path), "--json", str(out)]
     assert main(words) == 0, capsys.readouterr().err
     figures = json.loads(out.read_text())
+    validated("analyze", figures)
     assert figures["analysis"] == analysis
     assert len(figures["weights_sha256"]) == 64
     assert figures["operations"]["linear"] > 0 if analysis == "cost" else figures["sites"]
