@@ -5,8 +5,11 @@ that a run can be stopped at any time and goes on where it was. Cells stand in o
 ``python benchmarks/strong.py WEIGHTS --data TESTSETS --calibration DIR --packed DIR --records results/strong.jsonl``
 
 - ``float``: PSNR-Y of the float network (once for each network);
+- ``sites``: quantized and checked alone: the codes that arrive at each site, and the picture, of a program that is held
+  to the simulator's values at every site (part of ``engine`` too);
 - ``engine``: quantized, checked site by site, written as by ``intaglio quantize``; the file's bytes; PSNR-Y of the
-  simulator and of the engine on the same test set;
+  engine;
+- ``simulator``: PSNR-Y of the simulator on the same test set, which takes longest, and how far it is from the engine's;
 - ``speed``: the engine and the peers in turn on one picture, one thread;
 - ``onnxruntime``, ``openvino``: the file that ``intaglio export`` writes for that runtime, on the same test set, with
   the share of products that ran in integers.
@@ -27,7 +30,7 @@ import numpy as np
 from intaglio.app.calibrating import CalibrationSource, calibration_set
 from intaglio.app.exporting import export_model
 from intaglio.app.networks import NetworkSource, open_network
-from intaglio.app.quantizing import Recipe, quantize, save
+from intaglio.app.quantizing import Quantization, Recipe, quantize, save
 from intaglio.arch import SRNetwork
 from intaglio.bench.compare import compare
 from intaglio.bench.peers import PEERS, Peer, Precision, Runner, Task
@@ -47,7 +50,7 @@ from intaglio.runtime.engine import Engine
 from intaglio.runtime.reference.ends import from_levels, to_levels
 from intaglio.spec import Coverage, QuantSpec
 
-PARTS = ("float", "engine", "onnxruntime", "openvino", "speed")
+PARTS = ("float", "sites", "engine", "simulator", "onnxruntime", "openvino", "speed")
 TARGETS = {"onnxruntime": Target.ONNX, "openvino": Target.OPENVINO}
 FASTEST = ("PyTorch eager", "ONNX Runtime", "OpenVINO f32", "OpenVINO + NNCF int8")
 """Peers that take part."""
@@ -142,8 +145,12 @@ class Bench:
         """The records of one part."""
         if name == "float":
             return [self._scored("float", TorchUpscaler(self.network, self.network.scale))]
-        if name == "engine":
-            return self._engine()
+        if name == "sites":
+            settings = {**self._settings(), "run by": "sites"}
+            record = self.about("sites", settings=settings, extra=self._quantized()[1])
+            return [replace(record, dataset=None, protocol=None)]
+        if name in ("engine", "simulator"):
+            return [self._engine() if name == "engine" else self._simulated()]
         return [self._speed() if name == "speed" else self._exported(name)]
 
     def _scored(self, part: str, upscaler: Any, **fields: Any) -> Record:
@@ -154,30 +161,50 @@ class Bench:
     def _settings(self) -> dict[str, int]:
         return {"patches": self.arguments.patches, "patch_size": self.arguments.patch_size}
 
-    def _engine(self) -> list[Record]:
+    def _quantized(self) -> tuple[Quantization, dict[str, Any]]:
+        """The quantized model, and what is told of its check; made once."""
+        if not hasattr(self, "_made"):
+            self._made = self._quantize()
+        return self._made
+
+    def _quantize(self) -> tuple[Quantization, dict[str, Any]]:
         spec = QuantSpec(self.cell.bits, self.cell.bits, self.cell.coverage)
-        recipe = Recipe(spec, self.arguments.method, self._settings())
-        made = quantize(self.network, recipe, self.calibration, required=True)
-        size = save(made, self.packed, source_sha256=file_sha256(self.checkpoint))
+        made = quantize(
+            self.network, Recipe(spec, self.arguments.method, self._settings()), self.calibration, required=True
+        )
         report = made.report
         assert report is not None
-        told = {
+        worst = max(report.arrived, key=lambda site: site.share)
+        return made, {
             "integer_products": report.products,
+            "codes": sum(site.codes for site in report.sites),
             "flip_share": report.flip_share,
             "worst_flip_share": report.worst.share,
+            "arrived_flip_share": report.arrived_share,
+            "worst_arrived_flip_share": worst.share,
+            "largest_arrived_flip": max(site.largest for site in report.arrived),
+            "held_grey_levels": report.held_grey_levels,
+            "free_grey_levels": report.grey_levels,
             "multiple": made.require_program().ops[0].integer("multiple"),
             "note": made.note,
             "free_run_psnr_y": finite_psnr(report.picture_psnr),
         }
-        torch_way = TorchUpscaler(simulator(made.model, recipe.float_dtype), self.network.scale)
-        simulated = self._scored("engine", torch_way, settings={**self._settings(), "run by": "simulator"})
+
+    def _engine(self) -> Record:
+        made, told = self._quantized()
+        size = save(made, self.packed, source_sha256=file_sha256(self.checkpoint))
         engine = Engine(load_packed(self.packed).program, backend="native", threads=1)
-        native = self._scored("engine", engine, settings={**self._settings(), "run by": "native"}, bytes=size)
-        assert simulated.psnr_y is not None
-        assert native.psnr_y is not None
-        told["difference"] = abs(simulated.psnr_y - native.psnr_y)
-        told["engine"] = engine.backend
-        return [replace(one, extra=told) for one in (simulated, native)]
+        settings = {**self._settings(), "run by": "native"}
+        return self._scored("engine", engine, settings=settings, bytes=size, extra={**told, "engine": engine.backend})
+
+    def _simulated(self) -> Record:
+        made, told = self._quantized()
+        torch_way = TorchUpscaler(simulator(made.model, made.recipe.float_dtype), self.network.scale)
+        record = self._scored("engine", torch_way, settings={**self._settings(), "run by": "simulator"})
+        native = self._before("native")
+        if native is not None and native.psnr_y is not None and record.psnr_y is not None:
+            told = {**told, "difference": abs(record.psnr_y - native.psnr_y)}
+        return replace(record, extra=told)
 
     def _exported(self, runtime: str) -> Record:
         self._file(runtime).parent.mkdir(exist_ok=True)
@@ -270,9 +297,9 @@ def _way(record: Record) -> tuple[str, int, str]:
 def missing(cell: Cell, parts: Sequence[str], records: Path) -> Iterator[str]:
     """The parts of a cell that are not in the file yet, in order."""
     found = {_way(one) for one in known_records(records)}
-    ways = {"float": "float", "engine": "native", "speed": "speed"} | {name: f"export, {name}" for name in RUNTIMES}
+    ways = {"engine": "native"} | {name: f"export, {name}" for name in RUNTIMES}
     for part in parts:
-        if (cell.name, 0 if part == "float" else cell.bits, ways[part]) not in found:
+        if (cell.name, 0 if part == "float" else cell.bits, ways.get(part, part)) not in found:
             yield part
 
 

@@ -99,7 +99,8 @@ bool Match::is_bias(const OpSpec* term) const {
   if (!term || bias) return false;
   const SymbolicShape wanted{Extent::of(heads), Extent::of(tokens), Extent::of(tokens)}, with_one{Extent::of(1), wanted[0], wanted[1], wanted[2]};
   const SymbolicShape& shape = graph.shape(term->output);
-  return (term->kind == "position_bias" || term->kind == "constant") && (shape == wanted || shape == with_one);
+  const bool by_head = term->kind == "constant" && (shape.empty() || shape == SymbolicShape{wanted[0], Extent::of(1), Extent::of(1)});
+  return by_head || ((term->kind == "position_bias" || term->kind == "constant") && (shape == wanted || shape == with_one));
 }
 
 // (windows, 1, tokens, tokens)
@@ -164,7 +165,12 @@ bool Match::added(const std::string& from) {
 std::vector<float> Match::bias_values() const {
   std::vector<float> values(static_cast<size_t>(heads * tokens * tokens));
   if (!bias) return values;
-  if (bias->kind == "constant") return bias->floats.at("value").values;
+  if (bias->kind == "constant") {
+    const auto& given = bias->floats.at("value").values;
+    const size_t each = values.size() / given.size();  // one number for each head, or all of them
+    for (size_t at = 0; at < values.size(); ++at) values[at] = given[at / each];
+    return values;
+  }
   const std::vector<int64_t> window = bias->integers("window", 2);
   const auto& table = bias->floats.at("table").values;
   for (size_t at = 0; at < values.size(); ++at) {

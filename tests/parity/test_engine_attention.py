@@ -187,6 +187,23 @@ def test_blocks_that_are_none_keep_their_attention_together() -> None:
     assert -10 * np.log10(np.mean(error.astype(np.float64) ** 2) + 1e-30) >= LEAST_LIKENESS
 
 
+@pytest.mark.parametrize("heads", [1, 2])
+def test_one_number_for_each_head_is_a_bias(heads: int) -> None:
+    program = changed(swin(blocks=2, heads=heads), "norm2", eps=1e-3)
+    numbers = np.arange(1.0, 1.0 + heads, dtype=np.float32).reshape(heads, 1, 1)
+    value = numbers if heads > 1 else numbers.reshape(())
+    ops = tuple(
+        Op("constant", op.name, (), op.output, {}, {"value": value}) if op.kind == "position_bias" else op
+        for op in program.ops
+    )
+    program = replace(program, ops=ops)
+    kinds = [line.kind for line in native.NativeProgram(program, threads=1).plan().lines]
+    assert kinds.count("attention") >= 1
+    image = np.random.default_rng(1).random((3, 19, 23), dtype=np.float32)
+    error = native.NativeProgram(program, threads=1).planes(image) - Reference(program).planes(image)
+    assert -10 * np.log10(np.mean(error.astype(np.float64) ** 2) + 1e-30) >= LEAST_LIKENESS
+
+
 def test_another_mask_is_told() -> None:
     program = changed(swin(blocks=2), "mask.regions", value=-50.0)
     found = native.NativeProgram(program, threads=1).plan()

@@ -2,11 +2,13 @@
 
 Every operation with sites gets the simulator's own input, so that a difference is that operation's and no echo of an
 earlier one: quantized networks are chaotic, and one flipped code near the input flips a third of those thirty layers
-on.
+on. What the program itself would have handed to each site is compared too, and the picture that comes out in the end:
+so the operations between the sites are held against the simulator, each stretch from site to site by itself.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +23,13 @@ from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.lower.lower import Lowered
 from intaglio.observe import visit_sites
 from intaglio.packed.errors import ShapeError
-from intaglio.packed.program import Op
+from intaglio.packed.program import Op, Program
 from intaglio.packed.shapes import infer_shapes, padded_sides
 from intaglio.quant import QuantModel, SiteInfo
 from intaglio.quant.markers import name_of
 from intaglio.runtime.reference import KERNELS, Probe, Reference
+from intaglio.runtime.reference.affine import quantize
+from intaglio.runtime.reference.ends import enter, from_levels, leave, to_levels
 from intaglio.spec import SiteName
 
 MAX_FLIP_SHARE = 1e-2
@@ -57,11 +61,17 @@ class SiteCheck:
 class CheckReport:
     """The outcome of `check`. `products` is the number of integer products compared, all of them equal.
 
+    `sites` compares codes of equal values, `arrived` codes of the values that the program hands to a site where every
+    earlier site was given the simulator's values. `held_grey_levels` is the largest difference of a sample of the
+    picture that comes out so.
+
     `picture_psnr` is PSNR-Y in dB between the simulator's picture and the program's, run freely from end to end: what
     flips and their echoes leave. `grey_levels` is the largest difference of a sample.
     """
 
     sites: tuple[SiteCheck, ...]
+    arrived: tuple[SiteCheck, ...]
+    held_grey_levels: int
     products: int
     picture_psnr: float
     grey_levels: int
@@ -74,15 +84,30 @@ class CheckReport:
     @property
     def flip_share(self) -> float:
         """Flipped codes of all codes of all sites."""
-        return sum(site.flipped for site in self.sites) / max(1, sum(site.codes for site in self.sites))
+        return _share(self.sites)
+
+    @property
+    def arrived_share(self) -> float:
+        """Of all codes, those that differ by what lies between a site and the sites before it."""
+        return _share(self.arrived)
 
     def require(self) -> None:
-        """Raises: LoweringError if a site differs by more than rounding noise explains."""
+        """Raises: LoweringError if a site, or what leads to the sites, differs by more than rounding noise explains."""
         if self.worst.share > MAX_FLIP_SHARE:
             raise LoweringError(
                 f"the program differs from the simulator in {self.worst.share:.2%} of the codes at {self.worst.name!r};"
                 " this is a fault of intaglio, please report the network."
             )
+        if self.arrived_share > MAX_FLIP_SHARE:
+            first = next(site for site in self.arrived if site.share > MAX_FLIP_SHARE)
+            raise LoweringError(
+                f"between its sites the program differs from the simulator: {first.share:.2%} of the codes that arrive"
+                f" at {first.name!r} do; this is a fault of intaglio, please report the network."
+            )
+
+
+def _share(sites: Sequence[SiteCheck]) -> float:
+    return sum(site.flipped for site in sites) / max(1, sum(site.codes for site in sites))
 
 
 @dataclass(frozen=True)
@@ -103,22 +128,21 @@ def check(simulator: QuantModel, lowered: Lowered, image: Picture) -> CheckRepor
     Raises: LoweringError if an integer product differs.
     """
     program = lowered.program
-    height, width = image.shape[:2]
-    shapes, picture = infer_shapes(program, height, width), padded_sides(program, height, width)
+    shapes, picture = infer_shapes(program, *image.shape[:2]), padded_sides(program, *image.shape[:2])
     seen = {
         name: _moved(one, lowered.moved.get(name, ()), picture) for name, one in _sites_of(simulator, image).items()
     }
     theirs: dict[SiteName, Codes] = {}
     integers: dict[str, np.ndarray] = {}
-    probe = Probe(theirs.__setitem__, integers.__setitem__)
+    held = _Held(program, image, picture, Probe(theirs.__setitem__, integers.__setitem__))
     found, products = [], 0
-    for op in program.ops:
+    for op in program.ops[1:-1]:
         if not op.sites:
+            held.run(op)
             continue
         roles = tuple(role for role in ("input", "a", "b") if role in op.sites)
         operands = [seen[op.sites[role].name] for role in roles]
-        inputs = [_unpadded(op, one.values, shapes[name]) for one, name in zip(operands, op.inputs, strict=True)]
-        KERNELS[op.kind](op, inputs, probe, picture)
+        held.run(op, [_unpadded(op, one.values, shapes[name]) for one, name in zip(operands, op.inputs, strict=True)])
         for role, one in zip(roles, operands, strict=True):
             name = op.sites[role].name
             found.append(_compare(name, one.codes.reshape(theirs[name].shape), theirs[name]))
@@ -128,9 +152,48 @@ def check(simulator: QuantModel, lowered: Lowered, image: Picture) -> CheckRepor
             )
         products += 1
     ours, simulated = Reference(program)(image), TorchUpscaler(simulator, program.scale)(image)
-    difference = np.abs(ours.astype(np.int16) - simulated.astype(np.int16))
     rgb, wanted = (np.repeat(one, 3, axis=2) if one.shape[2] == 1 else one for one in (ours, simulated))
-    return CheckReport(tuple(found), products, psnr_y(rgb, wanted, 0), int(difference.max()))
+    return CheckReport(
+        tuple(found), tuple(held.arrived), _largest(held.result(), simulated), products,
+        psnr_y(rgb, wanted, 0), _largest(ours, simulated),
+    )  # fmt: skip
+
+
+def _largest(a: Picture, b: Picture) -> int:
+    return int(np.abs(a.astype(np.int16) - b.astype(np.int16)).max())
+
+
+class _Held:
+    """A run of a program in which every operation with sites reads what it is given, not what arrives there."""
+
+    def __init__(self, program: Program, image: Picture, picture: tuple[int, int], probe: Probe) -> None:
+        self.arrived: list[SiteCheck] = []
+        self._program, self._picture, self._probe, self._size = program, picture, probe, image.shape[:2]
+        self._readers = Counter(name for op in program.ops for name in op.inputs)
+        first = program.ops[0]
+        self._values: dict[str, Value] = {first.output: enter(from_levels(image), first, picture)}
+
+    def run(self, op: Op, given: Sequence[Value] | None = None) -> None:
+        """The next operation, on what arrives or on what is given instead: then the codes of both are compared."""
+        inputs = [self._read(name) for name in op.inputs]
+        if given is not None:
+            roles = (role for role in ("input", "a", "b") if role in op.sites)
+            for role, ours, simulated in zip(roles, inputs, given, strict=True):
+                name, (grid,) = op.sites[role].name, op.sites[role].grids
+                self.arrived.append(_compare(name, quantize(ours, grid), quantize(simulated, grid)))
+            inputs = list(given)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            self._values[op.output] = KERNELS[op.kind](op, inputs, self._probe, self._picture)
+
+    def _read(self, name: str) -> Value:
+        self._readers[name] -= 1
+        return self._values[name] if self._readers[name] else self._values.pop(name)
+
+    def result(self) -> Picture:
+        """The picture."""
+        last, scale = self._program.ops[-1], self._program.scale
+        planes = leave(self._read(last.inputs[0]), last, self._size[0] * scale, self._size[1] * scale)
+        return to_levels(planes)
 
 
 def check_side(lowered: Lowered, least: int = 24) -> int:

@@ -22,6 +22,9 @@ from intaglio.spec import SiteName
 
 Array = NDArray[Any]
 
+LARGE = 1024
+"""Of so many numbers on, repetitions in a constant are looked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -217,6 +220,7 @@ class Graph:
         """A function of two values, with broadcasting."""
         shape = broadcast(a.shape, b.shape)
         a, b = self._unexpanded(a, b, shape)
+        a, b = self._shortened(a, b, shape), self._shortened(b, a, shape)
         for x, other in ((a, b), (b, a)):
             inner = self._without_leading_ones(x)
             if inner is not None and len(other.shape) <= len(inner.shape):
@@ -231,6 +235,17 @@ class Graph:
         if b.kind == "expand" and broadcast(a.shape, b.inputs[0].shape) == shape:
             b = b.inputs[0]
         return a, b
+
+    def _shortened(self, x: Node, other: Node, shape: Shape) -> Node:
+        """A large constant without the repetitions that broadcasting makes anyway."""
+        if x.kind != "constant" or x.tensors["value"].size < LARGE:
+            return x
+        value = x.tensors["value"]
+        for axis in range(value.ndim):
+            first = value.take([0], axis)
+            if broadcast(self.shape(*first.shape), other.shape) == shape and np.all(value == first):
+                value = first
+        return self.constant(value)
 
     def _without_leading_ones(self, x: Node) -> Node | None:
         """What `x` is a reshape of by axes of length 1 in front alone."""

@@ -77,8 +77,10 @@ def _lean(arrays: list[Array]) -> list[Array]:
 def _fixed(graph: Graph, value: Array) -> Node:
     while value.ndim and value.shape[0] == 1:
         value = value.reshape(value.shape[1:])
-    if value.ndim == 3 and value.shape[1] == value.shape[2] >= 4:
-        bias = _position_bias(graph, value)
+    # One number for each head is left as it is: `Graph.binary` shortens what broadcasting repeats anyway.
+    if value.ndim == 3 and min(value.shape[1:]) >= 4 and not np.all(value == value[:, :1, :1]):
+        square = value.shape[1] == value.shape[2]
+        bias = (_position_bias(graph, value) if square else None) or _moving_bias(graph, value)
         if bias is not None:
             return bias
     return graph.constant(value)
@@ -94,6 +96,71 @@ def _position_bias(graph: Graph, value: Array) -> Node | None:
         if np.array_equal(table[index].transpose(2, 0, 1), value):
             return graph.node("position_bias", (), graph.shape(*value.shape), {"window": window}, {"table": table})
     return None
+
+
+def _moving_bias(graph: Graph, value: Array) -> Node | None:
+    """(heads, queries, keys) that depend on the positions of both alone, where keys lie further apart or their window
+    is another one: the entries of a table, picked by row and by column. None where that saves little."""
+    heads = len(value)
+    for window, keys in product(_windows(value.shape[1]), _windows(value.shape[2])):
+        apart = (_apart(window[0], keys[0]), _apart(window[1], keys[1]))
+        sides = [side + step * (count - 1) for side, step, count in zip(window, apart, keys, strict=True)]
+        if heads * sides[0] * sides[1] * SAVES > value.size or not _moves(value, window, keys, apart):
+            continue
+        rows, columns = (_picked(side, step, count) for side, step, count in zip(window, apart, keys, strict=True))
+        by_axis = value.reshape(heads, *window, *keys).transpose(0, 1, 3, 2, 4).reshape(heads, len(rows), len(columns))
+        table = np.zeros((heads, *sides), np.float32)
+        table[:, rows[:, None], columns[None]] = by_axis
+        if np.array_equal(table[:, rows[:, None], columns[None]], by_axis):
+            return _picked_by_axis(graph, table, rows, columns, window, keys)
+    return None
+
+
+SAVES = 4
+"""A table that is not so many times smaller than what it stands for is not worth the work."""
+
+
+def _apart(side: int, count: int) -> int:
+    """How many queries further the next key lies."""
+    return side // count if side % count == 0 else 1
+
+
+def _moves(value: Array, window: Window, keys: Window, apart: Window) -> bool:
+    """Whether the first key sees the first query as the next key sees the query beside it: most windows fail here."""
+    right = window[1] > apart[1] and keys[1] > 1
+    down = window[0] > apart[0] and keys[0] > 1
+    return not (
+        (right and not np.array_equal(value[:, 0, 0], value[:, apart[1], 1]))
+        or (down and not np.array_equal(value[:, 0, 0], value[:, apart[0] * window[1], keys[1]]))
+    )
+
+
+def _picked(side: int, step: int, count: int) -> NDArray[np.int32]:
+    """For each query of a row and each key of one, the entry of the table along that axis.
+
+    >>> _picked(4, 2, 2).reshape(4, 2).tolist()
+    [[2, 0], [3, 1], [4, 2], [5, 3]]
+    """
+    found = np.arange(side)[:, None] + step * (count - 1 - np.arange(count))[None]
+    return found.ravel().astype(np.int32)
+
+
+def _picked_by_axis(
+    graph: Graph,
+    table: Array,
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+    window: Window,
+    keys: Window,
+) -> Node:
+    x, heads = graph.node("constant", (), graph.shape(*table.shape), {}, {"value": table}), len(table)
+    for axis, indices in ((1, rows), (2, columns)):
+        shape = (*x.shape[:axis], graph.side(len(indices)), *x.shape[axis + 1 :])
+        x = graph.node("take", (x,), shape, {"axis": axis}, {"indices": indices})
+    x = graph.reshape(x, graph.shape(heads, window[0], keys[0], window[1], keys[1]))
+    return graph.reshape(
+        graph.permute(x, (0, 1, 3, 2, 4)), graph.shape(heads, window[0] * window[1], keys[0] * keys[1])
+    )
 
 
 def relative_positions(window: Window) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from intaglio.arch.examples import random_network
 from intaglio.evaluate import psnr_y
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.lower import FloatDtype, lower, lowered, simulator
-from intaglio.lower.check import CheckReport, check
+from intaglio.lower.check import MAX_FLIP_SHARE, CheckReport, check
 from intaglio.methods import make_method, quantize
 from intaglio.observe import CalibrationSet
 from intaglio.packed.format import load as load_packed
@@ -44,6 +44,11 @@ def require_close(report: CheckReport, model: QuantModel) -> None:
     assert max(site.largest for site in report.sites) <= 1
     assert report.products == sum(site.is_weight or site.role == "a" for site in model.sites.values())
     assert report.picture_psnr >= LEAST_PSNR
+    # Held to the simulator's values at every site, nothing echoes: rounding alone is left, in the codes that arrive and
+    # in the picture, where it may carry a value across the boundary between two grey levels.
+    assert {site.name for site in report.arrived} == {site.name for site in report.sites}
+    assert report.arrived_share <= MAX_FLIP_SHARE
+    assert report.held_grey_levels <= 1
 
 
 @every_architecture
