@@ -20,9 +20,13 @@ from intaglio.results.tables import (
     size_table,
     speed_table,
 )
+from intaglio.results.ways import ways_caption, ways_table
 
 HEADLINE = "published"
 """The file of records that comes first, and that the README's table of quality is made of."""
+
+STRONG = "strong"
+"""The file of records in which published networks go from weights to every runtime."""
 
 METHODS = "methods"
 """The file of records with a page of its own: all methods side by side."""
@@ -45,6 +49,7 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
     parts += [section(f"Accuracy: {name}", *(_accuracy(grid) for grid in grids(files[name]))) for name in shown]
     parts += [
         section("Published beside ours", *(part for grid in grids(everything) for part in published_tables(grid))),
+        section("From weights to every runtime", *_captioned(ways_caption, ways_table, files.get(STRONG, ()))),
         section("Agreement of simulator, reference and core", agreement_table(everything)),
         section("Bytes on disk", size_table(everything)),
         section("Calibration beside quantization-aware training", *_captioned(qat_caption, qat_table, everything)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,25 @@ def test_losses_at_equal_steps_stand_side_by_side_with_their_share() -> None:
         assert "| w4a4 | paper | 300 | 1 of 64 px | 0 | Set5 | 37.00 | 0.10 | 0.40 | 0.50 | 0.25 |" in row
     assert "share" not in results_page({"published": LEARNED[:2]})
     assert readme_table({"spine": LEARNED}) == ""
+
+
+def by_way(way: str, psnr: float | None, **more: object) -> Record:
+    record = accuracy("dobi", 0.0, PHOTOS, settings={"run by": way})
+    fields = {"kind": "agreement", "psnr_y": psnr, **more}
+    return dataclasses.replace(record, **fields)  # type: ignore[arg-type]
+
+
+def test_every_way_that_runs_a_network_has_a_column() -> None:
+    counted = {"products": 4, "products_in_integers": 3}
+    records = [
+        accuracy("float", 37.0),
+        by_way("sites", None, dataset=None, extra={"arrived_flip_share": 2e-5}),
+        by_way("native", 36.5004, bytes=1_234_567),
+        by_way("export, openvino", 36.5, extra=counted),
+    ]
+    (row,) = (line for line in results_page({"strong": records}).splitlines() if line.endswith("2.0e-05 |"))
+    assert "| 37.00 | - | 36.500 | - | 36.500 | 1,234,567 | - | 3 of 4 |" in row
+    assert "From weights to every runtime" not in results_page({"spine": records})
 
 
 def test_headline_has_losses_and_calibrations_side_by_side() -> None:
