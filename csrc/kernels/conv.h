@@ -44,7 +44,8 @@ inline void conv_codes_of(const ConvCodesArgs& args) {
     multiply_field<V, Term>(width, tile, taps, field, args.weights, [&](int n) {
       return [&, n](int m, int t, typename V::I product) {
         const auto offset = V::fma(sums[t], V::set(args.of_sum[n + m]), V::set(args.constant[n + m]));
-        store_result<V>(run, n + m, y, x + t * V::lanes, V::fma(V::convert(product), V::set(args.scale[n + m]), offset));
+        const auto small = V::fma(sums[t], V::set(args.apart), V::convert(product));
+        store_result<V>(run, n + m, y, x + t * V::lanes, V::fma(small, V::set(args.scale[n + m]), offset));
       };
     });
   });

@@ -94,13 +94,14 @@ struct ConvFloatMatrixArgs {
   const float* bias;
 };
 
-// Quantized: y[n] = scale[n] * R[n] + of_sum[n] * (sum of input codes) + constant[n], equation (5). One plane for each four
-// channels, and a last one for the sums of codes over channels.
+// Quantized: y[n] = scale[n] * (R[n] + apart * S) + of_sum[n] * S + constant[n], S the sum of input codes: equation (5), whose weight codes are taken less the one
+// nearest to zero. One plane for each four channels, and a last one for the sums of codes over channels.
 struct ConvCodesArgs {
   ConvTile tile;
   CodeGrid grid;
   const int32_t* weights;  // four signed codes a word; on matrix registers in the order of ConvFloatMatrixArgs, without the rests
   const float *scale, *of_sum, *constant;
+  float apart;  // what is subtracted from the stored codes, less the code nearest to zero: a whole number
   bool wide;  // 2 * largest input code * largest |weight code| > 32767
 };
 

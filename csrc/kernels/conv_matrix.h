@@ -209,7 +209,8 @@ void conv_codes_matrix(const ConvCodesArgs& args) {
     sums_of_codes<V>(width, tile, taps, field, sums);
     return [&, y, x](int n, int t, typename V::I product) {
       const auto offset = V::fma(sums[t], V::set(args.of_sum[n]), V::set(args.constant[n]));
-      store_result<V>(run, n, y, x + t * V::lanes, V::fma(V::convert(product), V::set(args.scale[n]), offset));
+      const auto small = V::fma(sums[t], V::set(args.apart), V::convert(product));
+      store_result<V>(run, n, y, x + t * V::lanes, V::fma(small, V::set(args.scale[n]), offset));
     };
   });
 }

@@ -237,7 +237,7 @@ inline void sums_of_patches(const ConvTile& tile, const int32_t* field, int row,
   odd = V::convert(V::add_i(V::add_i(column[1], column[2]), column[3]));
 }
 
-// `scale` is that of 4 R.
+// `scale` is that of 4 R, and `apart` four times what it is elsewhere.
 template <class V>
 void conv_codes_patches(const ConvCodesArgs& args) {
   using F = typename V::F;
@@ -252,8 +252,10 @@ void conv_codes_patches(const ConvCodesArgs& args) {
       },
       [&](int n, int v, I even, I odd, F& first, F& second) {
         const F scale = V::set(args.scale[n]), of_sum = V::set(args.of_sum[n]), constant = V::set(args.constant[n]);
-        V::join(V::fma(V::convert(even), scale, V::fma(even_sums[v], of_sum, constant)), V::fma(V::convert(odd), scale, V::fma(odd_sums[v], of_sum, constant)), first,
-                second);
+        const auto value = [&](I product, F sum) {
+          return V::fma(V::fma(sum, V::set(args.apart), V::convert(product)), scale, V::fma(sum, of_sum, constant));
+        };
+        V::join(value(even, even_sums[v]), value(odd, odd_sums[v]), first, second);
       });
 }
 

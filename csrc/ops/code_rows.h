@@ -20,8 +20,12 @@ struct RowGrid {
   void codes(const float* from, uint8_t* to, int64_t n) const;
 };
 
-// y[n] = of_product[n] * R[n] + of_sum[n] * (sum of the codes of x) + constant[n].
+// The code nearest to zero, for all channels together: midway between the least and the greatest of theirs.
+int zero_code(const std::vector<Grid>& grids);
+
+// y[n] = of_product[n] * (R[n] - zero * S) + of_sum[n] * S + constant[n], S the sum of the codes of x, `zero` the weight's.
 struct LinearConstants {
+  int zero = 0;
   std::vector<float> of_product, of_sum, constant;
   // codes: (outputs, terms).
   static LinearConstants of(const std::vector<uint8_t>& codes, int64_t terms, const Grid& input, const std::vector<Grid>& grids, const std::vector<float>& bias);

@@ -138,7 +138,7 @@ struct CodesForm {
   int planes() const { return groups + 1; }  // the sums of codes
   void run(ConvTile tile) const {
     tile.pair_groups = constants.pair_groups;
-    kernel({tile, grid, weights.data(), constants.scale.data(), constants.of_sum.data(), constants.constant.data(), constants.wide});
+    kernel({tile, grid, weights.data(), constants.scale.data(), constants.of_sum.data(), constants.constant.data(), constants.apart, constants.wide});
   }
 };
 
@@ -199,6 +199,7 @@ std::unique_ptr<Op> make_codes(const OpSpec& spec, const KernelTable& kernels, c
     form.kernel = kernels.conv_codes_patches, form.weights = pack_code_patches(geometry, codes, shift);
     form.patch_words = conv_patch_words(geometry.out, 2 * groups, kernels.lanes);
     for (float& scale : form.constants.scale) scale *= 0.25f;
+    form.constants.apart *= 4.0f;
   } else {
     form.weights = pack_code_weights(geometry, codes, shift);
   }

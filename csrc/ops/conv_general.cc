@@ -57,6 +57,7 @@ class GeneralConv final : public MapOp {
     grid_ = RowGrid(spec.grid("input"));
     const auto grids = spec.channel_grids("weight", geometry_.outputs);
     constants_ = LinearConstants::of(codes, geometry_.terms(), grid_.grid, grids, bias);
+    for (float& code : weight_) code -= static_cast<float>(constants_.zero);
     exact_ = geometry_.terms() * grid_.grid.top() * grids.front().top() <= (1 << 24);
   }
 

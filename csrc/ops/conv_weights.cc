@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "ops/code_rows.h"
 #include "ops/pack_linear.h"
 
 namespace intaglio {
@@ -103,7 +104,9 @@ AlignedVector<int32_t> pack_code_weights(const ConvGeometry& geometry, const std
 CodeConstants CodeConstants::of(const ConvGeometry& geometry, const std::vector<uint8_t>& codes, const std::vector<Grid>& grids, const Grid& input,
                                 const std::vector<float>& bias) {
   CodeConstants constants;
+  const int zero = zero_code(grids);
   constants.shift = 1 << (grids.front().bits - 1);
+  constants.apart = static_cast<float>(constants.shift - zero);
   constants.wide = needs_wide(input.top(), constants.shift);
   constants.pair_groups = pair_words(input.top(), constants.shift) / geometry.taps();
   const auto terms = static_cast<std::ptrdiff_t>(geometry.in) * geometry.taps();
@@ -112,7 +115,7 @@ CodeConstants CodeConstants::of(const ConvGeometry& geometry, const std::vector<
     const double sum = std::accumulate(kernel, kernel + terms, 0.0);
     const double step_x = input.step, lower_x = input.lower, step_w = grids[n].step, lower_w = grids[n].lower;
     constants.scale.push_back(static_cast<float>(step_x * step_w));
-    constants.of_sum.push_back(static_cast<float>(step_x * (lower_w + constants.shift * step_w)));
+    constants.of_sum.push_back(static_cast<float>(step_x * (lower_w + zero * step_w)));
     constants.constant.push_back(static_cast<float>(step_w * lower_x * sum + static_cast<double>(terms) * lower_x * lower_w + bias[n]));
   }
   return constants;

@@ -30,6 +30,7 @@ AlignedVector<int32_t> pack_code_patches(const ConvGeometry& geometry, const std
 // The constants of equation (5), one for each output channel, where the weight's codes are shifted to be signed bytes.
 struct CodeConstants {
   std::vector<float> scale, of_sum, constant;
+  float apart;  // `shift` less the code nearest to zero
   int shift;  // what is subtracted from each weight code: half of all codes, so that sums are small
   bool wide;  // 2 * largest input code * largest |signed weight code| > 32767
   int pair_groups;  // of channels whose products fit 16 bits when they are added up in pairs; 0: too few to be worth it

@@ -66,7 +66,7 @@ class CodeLinearOp final : public Op {
       for (int64_t first = begin * block_rows; first < std::min(end * block_rows, rows); first += block_rows) {
         const int64_t count = std::min(block_rows, rows - first);
         kernels_.code_rows({context.in[0].data + first * k_, k_, codes, sums, ones_.data(), count, static_cast<int>(k_), static_cast<int>(width_), grid_});
-        kernels_.row_products({codes, words_.data(), sums, count, stride_, static_cast<int>(width_ / 4), static_cast<int>(n_), wide_, pair_groups_, shift_,
+        kernels_.row_products({codes, words_.data(), sums, count, stride_, static_cast<int>(width_ / 4), static_cast<int>(n_), wide_, pair_groups_, shift_ - constants_.zero,
                                constants_.of_product.data(), constants_.of_sum.data(), constants_.constant.data(), -0.0f,
                                context.out.data + first * n_, nullptr});
       }
@@ -185,8 +185,10 @@ class CodeMatmulOp final : public Op {
       : kernels_(kernels), a_(spec.grid("a")), b_(spec.grid("b")), shift_(b_.top() > 127 ? 128 : 0), ones_(ones_of(most)) {
     const int signed_top = shift_ ? shift_ : b_.top();
     wide_ = needs_wide(a_.top(), signed_top), pair_groups_ = pair_words(a_.top(), signed_top);
-    const double step_a = a_.step, lower_a = a_.lower, step_b = b_.step, lower_b = b_.lower;
-    of_product_ = static_cast<float>(step_a * step_b), of_a_ = static_cast<float>(step_a * lower_b), of_b_ = static_cast<float>(step_b * lower_a);
+    zero_ = zero_code({b_});
+    const double step_a = a_.step, lower_a = a_.lower, step_b = b_.step;
+    lower_b_ = static_cast<double>(b_.lower) + zero_ * step_b;
+    of_product_ = static_cast<float>(step_a * step_b), of_a_ = static_cast<float>(step_a * lower_b_), of_b_ = static_cast<float>(step_b * lower_a);
   }
 
   Dims shape(const Operands& operands) const override {
@@ -201,7 +203,7 @@ class CodeMatmulOp final : public Op {
     const Matrices form(a.dims, b.dims);
     const Scratch parts(form, kernels_.lanes);
     const int64_t blocks = (form.m + block_rows - 1) / block_rows;
-    const auto constant = static_cast<float>(static_cast<double>(form.k) * a_.lower * static_cast<double>(b_.lower));
+    const auto constant = static_cast<float>(static_cast<double>(form.k) * a_.lower * lower_b_);
     context.pool.run(form.batch * blocks, [&](int thread, int64_t begin, int64_t end) {
       std::byte* scratch = context.scratch(thread);
       int64_t packed = -1;
@@ -255,12 +257,12 @@ class CodeMatmulOp final : public Op {
     }
     std::fill_n(at<float>(scratch, parts.of_product), parts.stride, of_product_);
     std::fill_n(at<float>(scratch, parts.of_a), parts.stride, of_a_);
-    for (int64_t n = 0; n < parts.stride; ++n) at<float>(scratch, parts.of_column)[n] = of_b_ * static_cast<float>(sums[n]);
+    for (int64_t n = 0; n < parts.stride; ++n) at<float>(scratch, parts.of_column)[n] = of_b_ * static_cast<float>(sums[n] - zero_ * form.k);
   }
 
   RowProductsArgs product(const Scratch& parts, int64_t k, int64_t n, int64_t count, const int32_t* words, std::byte* scratch) const {
     return {at<uint8_t>(scratch, parts.rows), words, at<int32_t>(scratch, parts.row_sums), count, parts.stride, static_cast<int>(up_to(k, 4) / 4), static_cast<int>(n), wide_,
-            pair_groups_, shift_, at<float>(scratch, parts.of_product), at<float>(scratch, parts.of_a), at<float>(scratch, parts.of_column), 0.0f, nullptr, nullptr};
+            pair_groups_, shift_ - zero_, at<float>(scratch, parts.of_product), at<float>(scratch, parts.of_a), at<float>(scratch, parts.of_column), 0.0f, nullptr, nullptr};
   }
 
   void code_piece(const Matrices& form, const Scratch& parts, const float* rows, int64_t count, int64_t k, std::byte* scratch) const {
@@ -296,17 +298,18 @@ class CodeMatmulOp final : public Op {
     for (int64_t r = 0; r < count; ++r) {
       const float of_a = of_a_ * static_cast<float>(row_sums[r]);
       for (int64_t n = 0; n < form.n; ++n) {
-        to[r * form.n + n] = of_product_ * static_cast<float>(totals[r * parts.stride + n] + shift_ * row_sums[r]) + of_a + of_column[n] + constant;
+        to[r * form.n + n] = of_product_ * static_cast<float>(totals[r * parts.stride + n] + (shift_ - zero_) * row_sums[r]) + of_a + of_column[n] + constant;
       }
     }
   }
 
   const KernelTable& kernels_;
   Grid a_, b_;
-  int32_t shift_;
+  int32_t shift_, zero_;
   bool wide_;
   int pair_groups_;
   AlignedVector<uint8_t> ones_;
+  double lower_b_;  // of b, whose codes are taken less `zero_`
   float of_product_, of_a_, of_b_;
 };
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from intaglio.runtime.reference import dequantize, integer_linear, integer_matmul, quantize
 from intaglio.runtime.reference.activations import erf, gelu, sigmoid
-from intaglio.runtime.reference.affine import exact_type, integer_product
+from intaglio.runtime.reference.affine import exact_type, integer_product, zero_code
 from intaglio.spec import MAX_BITS, MAX_PIECES, MIN_BITS, Bounds, Grid, Piece
 
 ROUNDING = 2.0**-24  # half a unit in the last place of a single-precision number near one
@@ -125,9 +125,11 @@ def test_equation_5_equals_the_dequantized_linear(grid_x: Grid, grid_w: Grid, pe
     step = np.array([grid.step for grid in grids_w])[:, None]
     expected = real(x, grid_x) @ (lower + step * w).T + bias
     # three terms, each with at most three roundings, then two sums: five roundings of the sum of magnitudes
-    sums_x, sums_w = x.sum(axis=1, keepdims=True, dtype=int), w.sum(axis=1, dtype=int)
+    sums_x, sums_w, zero = x.sum(axis=1, keepdims=True, dtype=int), w.sum(axis=1, dtype=int), zero_code(grids_w)
     of_constant = np.abs(step[:, 0] * grid_x.lower * sums_w + k * grid_x.lower * lower[:, 0] + bias)
-    magnitude = grid_x.step * step[:, 0] * integers + np.abs(grid_x.step * lower[:, 0]) * sums_x + of_constant
+    small = np.abs(integers.astype(np.int64) - zero * sums_x)
+    of_sums = np.abs(grid_x.step * (lower + zero * step)[:, 0]) * sums_x
+    magnitude = grid_x.step * step[:, 0] * small + of_sums + of_constant
     assert np.all(np.abs(value - expected) <= 5.01 * ROUNDING * magnitude + 1e-30)
 
 
@@ -141,14 +143,30 @@ def test_equation_4_equals_the_dequantized_product(grid_a: Grid, grid_b: Grid, s
     value, integers = integer_matmul(a, b, grid_a, grid_b)
     expected = real(a, grid_a) @ real(b, grid_b)
     sums_a, sums_b = a.sum(axis=-1, keepdims=True, dtype=int), b.sum(axis=-2, keepdims=True, dtype=int)
+    zero = zero_code([grid_b])
+    lower_b = grid_b.lower + zero * grid_b.step
     terms = (
-        grid_a.step * grid_b.step * integers,
-        grid_a.step * grid_b.lower * sums_a,
-        grid_b.step * grid_a.lower * sums_b,
-        a.shape[-1] * grid_a.lower * grid_b.lower,
+        grid_a.step * grid_b.step * (integers.astype(np.int64) - zero * sums_a),
+        grid_a.step * lower_b * sums_a,
+        grid_b.step * grid_a.lower * (sums_b - zero * a.shape[-1]),
+        a.shape[-1] * grid_a.lower * lower_b,
     )
     magnitude = sum(np.abs(term) for term in terms)  # each term has at most three roundings, and there are three sums
     assert np.all(np.abs(value - expected) <= 6.01 * ROUNDING * magnitude + 1e-30)
+
+
+def test_wide_products_lose_nothing_to_their_offsets() -> None:
+    """What the weight's offset adds and takes away again is formed in integers: the value is right to a few roundings
+    of products of *values* and of what the input's offset adds. The product of both offsets is twenty times as large.
+    """
+    rng = np.random.default_rng(0)
+    grid_x, grid_w = Grid(-50.0, 0.42, 8), Grid(-2.79, 0.0226, 8)
+    x, w = (rng.binomial(255, 0.47, shape).astype(np.uint8) for shape in ((64, 468), (16, 468)))
+    value, _ = integer_linear(x, w, grid_x, [grid_w], np.zeros(16, np.float32))
+    values = real(x, grid_x), real(w, grid_w)
+    size = np.abs(values[0]) @ np.abs(values[1]).T + np.abs(grid_x.lower * values[1].sum(axis=1))
+    assert 468 * grid_x.lower * grid_w.lower > 20 * size.max()
+    assert np.abs(value - values[0] @ values[1].T).max() <= 8 * ROUNDING * size.max()
 
 
 def test_erf_is_accurate_everywhere() -> None:

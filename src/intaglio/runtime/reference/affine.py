@@ -87,10 +87,26 @@ def integer_product(
     return np.asarray(np.matmul(a.astype(real), b.astype(real)), dtype=whole)
 
 
+def zero_code(grids: Sequence[Grid]) -> int:
+    """The code nearest to zero; of several channels, midway between the least and the greatest of theirs.
+
+    >>> zero_code([Grid(lower=-1.0, step=1.0, bits=2)]), zero_code([Grid(lower=0.5, step=1.0, bits=2)])
+    (1, 0)
+    """
+    zeros = [-float(grid.lower) / float(grid.step) for grid in grids]
+    return int(min(max(np.rint((min(zeros) + max(zeros)) / 2.0), 0.0), grids[0].top))
+
+
 def linear_constants(
-    sums_w: Num[np.ndarray, " n"], terms: int, grid_x: Grid, grids_w: Sequence[Grid], bias: Float32[np.ndarray, " n"]
+    sums_w: Num[np.ndarray, " n"],
+    terms: int,
+    grid_x: Grid,
+    grids_w: Sequence[Grid],
+    bias: Float32[np.ndarray, " n"],
+    zero: int = 0,
 ) -> tuple[Float32[np.ndarray, " n"], Float32[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
-    """The constants of equation (5) for each output: of R, of the row sum of x, and alone.
+    """The constants of equation (5) for each output: of the product of codes less `zero` of the weight, of the row sum
+    of x, and alone.
 
     `grids_w` holds one grid, or one for each output. Formed in double precision and rounded once to single.
     """
@@ -98,7 +114,7 @@ def linear_constants(
     lower_w = np.array([grid.lower for grid in grids_w], dtype=np.float64)
     constant = step_w * grid_x.lower * sums_w + terms * grid_x.lower * lower_w + bias
     ones = np.ones(bias.shape, dtype=np.float64)
-    of_product, of_sum = grid_x.step * step_w * ones, grid_x.step * lower_w * ones
+    of_product, of_sum = grid_x.step * step_w * ones, grid_x.step * (lower_w + zero * step_w) * ones
     return of_product.astype(np.float32), of_sum.astype(np.float32), constant.astype(np.float32)
 
 
@@ -120,10 +136,12 @@ def integer_linear(
     ([[2.5]], [[6]])
     """
     integers = integer_product(codes_x, codes_w.T, grid_x.top, grids_w[0].top)
-    sums_x = codes_x.sum(axis=-1, dtype=np.int32, keepdims=True)
+    sums_x = codes_x.sum(axis=-1, dtype=np.int64, keepdims=True)
     sums_w = codes_w.sum(axis=-1, dtype=np.int64)
-    of_product, of_sum, constant = linear_constants(sums_w, codes_w.shape[-1], grid_x, grids_w, bias)
-    value = of_product * integers.astype(np.float32) + of_sum * sums_x.astype(np.float32) + constant
+    zero = zero_code(grids_w)
+    of_product, of_sum, constant = linear_constants(sums_w, codes_w.shape[-1], grid_x, grids_w, bias, zero)
+    small = (integers - zero * sums_x).astype(np.float32)
+    value = of_product * small + of_sum * sums_x.astype(np.float32) + constant
     return Product(value, integers)
 
 
@@ -139,14 +157,15 @@ def integer_matmul(
     >>> integer_matmul(a, b, grid, grid).value.tolist()
     [[2.0]]
     """
-    terms = codes_a.shape[-1]
+    terms, zero = codes_a.shape[-1], zero_code([grid_b])
+    lower_b = grid_b.lower + zero * grid_b.step
     integers = integer_product(codes_a, codes_b, grid_a.top, grid_b.top)
-    sums_a = codes_a.sum(axis=-1, dtype=np.int32, keepdims=True).astype(np.float32)
-    sums_b = codes_b.sum(axis=-2, dtype=np.int32, keepdims=True).astype(np.float32)
+    sums_a = codes_a.sum(axis=-1, dtype=np.int64, keepdims=True)
+    sums_b = codes_b.sum(axis=-2, dtype=np.int64, keepdims=True) - zero * terms
     value = (
-        np.float32(grid_a.step * grid_b.step) * integers.astype(np.float32)
-        + np.float32(grid_a.step * grid_b.lower) * sums_a
-        + np.float32(grid_b.step * grid_a.lower) * sums_b
-        + np.float32(terms * grid_a.lower * grid_b.lower)
+        np.float32(grid_a.step * grid_b.step) * (integers - zero * sums_a).astype(np.float32)
+        + np.float32(grid_a.step * lower_b) * sums_a.astype(np.float32)
+        + np.float32(grid_b.step * grid_a.lower) * sums_b.astype(np.float32)
+        + np.float32(terms * grid_a.lower * lower_b)
     )
     return Product(value, integers)

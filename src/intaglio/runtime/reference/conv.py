@@ -12,7 +12,7 @@ import numpy as np
 from intaglio._shapes import Float32, Num
 from intaglio.packed.definition import Picture
 from intaglio.packed.program import Op
-from intaglio.runtime.reference.affine import exact_type, linear_constants, quantize
+from intaglio.runtime.reference.affine import exact_type, linear_constants, quantize, zero_code
 from intaglio.runtime.reference.probe import Probe
 
 Map = Float32[np.ndarray, "_ _ _ _"]
@@ -97,9 +97,13 @@ def _quantized(padded: Map, op: Op, probe: Probe) -> Map:
     # the sum of the codes under the kernel: one plane a group, since a sum over channels commutes with that over taps
     planes = codes_x.reshape(len(codes_x), groups, -1, *codes_x.shape[2:]).sum(axis=2, dtype=np.int64)
     sums_x = sum(pixels for _, _, pixels in kernel_taps(planes, codes_w.shape[2:], *form))
-    sums_x = np.repeat(np.asarray(sums_x, dtype=np.float32), outputs // groups, axis=1)
+    sums_x = np.repeat(np.asarray(sums_x), outputs // groups, axis=1)
     sums_w = codes_w.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
     bias = op.tensors.get("bias", np.zeros(outputs, np.float32))
-    of_product, of_sum, constant = (c[:, None, None] for c in linear_constants(sums_w, terms, site.grid, grids_w, bias))
-    value: Map = of_product * integers.astype(np.float32) + of_sum * sums_x + constant
+    zero = zero_code(grids_w)
+    of_product, of_sum, constant = (
+        c[:, None, None] for c in linear_constants(sums_w, terms, site.grid, grids_w, bias, zero)
+    )
+    small = (integers - zero * sums_x).astype(np.float32)
+    value: Map = of_product * small + of_sum * sums_x.astype(np.float32) + constant
     return value
