@@ -18,7 +18,7 @@ from intaglio._shapes import Num, UInt8
 from intaglio.export.graph import FLOAT, INT64, UINT8, Graph
 from intaglio.export.shaping import padded, side
 from intaglio.packed.program import Op
-from intaglio.runtime.reference.affine import linear_constants
+from intaglio.runtime.reference.affine import linear_constants, zero_code
 from intaglio.spec import MAX_BITS, Grid
 
 
@@ -84,7 +84,8 @@ class Products:
         grid_a, grid_b = op.sites["a"].grid, op.sites["b"].grid
         codes_a, codes_b = self.codes(graph, a, grid_a), self.codes(graph, b, grid_b)
         shift = self._shift(grid_b.bits)
-        lower_b = grid_b.lower + shift * grid_b.step
+        zero = zero_code([grid_b])
+        lower_b = grid_b.lower + zero * grid_b.step
         if shift and self.target is Target.OPENVINO:
             codes_b = graph.node("Sub", [codes_b, graph.number(shift)])
         most = MOST // (grid_a.top * grid_b.top)
@@ -95,6 +96,9 @@ class Products:
         sum_a = graph.node("ReduceSum", [codes_a, graph.whole(-1)], keepdims=1)
         sum_b = graph.node("ReduceSum", [codes_b, graph.whole(-2)], keepdims=1)
         terms = graph.node("Cast", [graph.node("Shape", [a], start=-1)], to=FLOAT)
+        if zero != shift:
+            sums = graph.node("Sub", [sums, graph.node("Mul", [sum_a, graph.number(zero - shift)])])
+            sum_b = graph.node("Sub", [sum_b, graph.node("Mul", [terms, graph.number(zero - shift)])])
         value = graph.node("Mul", [sums, graph.number(grid_a.step * grid_b.step)])
         for one, factor in (
             (sum_a, grid_a.step * lower_b),
@@ -184,10 +188,11 @@ class Products:
         codes_w, grids = op.tensors["weight.codes"], op.sites["weight"].grids
         sums_w = codes_w.reshape(outputs, -1).sum(axis=1, dtype=np.int64)
         bias = op.tensors.get("bias", np.zeros(outputs, np.float32))
-        of_product, of_sum, constant = linear_constants(sums_w, terms, op.sites["input"].grid, grids, bias)
+        zero, grid = zero_code(grids), op.sites["input"].grid
+        of_product, of_sum, constant = linear_constants(sums_w, terms, grid, grids, bias, zero)
         integers, codes = _split(graph, sums, outputs, groups, axis)
-        if shift := self._shift(op.sites["weight"].bits):
-            integers = graph.node("Add", [integers, graph.node("Mul", [codes, graph.number(shift)])])
+        if apart := self._shift(op.sites["weight"].bits) - zero:
+            integers = graph.node("Add", [integers, graph.node("Mul", [codes, graph.number(apart)])])
         form = (-1,) if axis == -1 else (1, -1, 1, 1)
         value = graph.node("Mul", [integers, graph.constant(of_product.reshape(form), f"{graph.scope}.scale")])
         if of_sum.any():
