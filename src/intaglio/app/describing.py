@@ -18,7 +18,7 @@ from intaglio.provenance import file_sha256
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """What is told of a float network and of the file that it was read from.
+    """What is known of a float network and of the file that it was read from.
 
     Attributes:
         architecture: its name in the registry, or that of its class.

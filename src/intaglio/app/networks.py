@@ -41,7 +41,7 @@ class NetworkSource:
             architectures that are recognised by the checkpoint.
         left_float: patterns of layers that must not be quantized, such as ``*.upsampler.*``.
         weights: which of two sets of weights in a checkpoint; the averaged one where it is there, if None.
-        option: a training file of BasicSR that tells what no tensor does.
+        option: a training file of BasicSR that gives what no tensor shows.
     """
 
     checkpoint: Path | None = None

@@ -45,7 +45,7 @@ def shards_of(jobs: Sequence[Job], like: Shard, size: int = SHARD) -> list[Shard
 
 
 def enlarge_on_cluster(shards: Sequence[Shard], on: str) -> Iterator[Outcome]:
-    """Enlarge every picture on the cluster that `on` names, and tell what became of each, shard by shard as they end.
+    """Enlarge every picture on the cluster that `on` names, and say what became of each, shard by shard as they end.
 
     The pictures of a shard that the cluster loses fail with the reason. Raises: ClusterError.
     """

@@ -33,7 +33,7 @@ class DATConfig:
     """Hyper-parameters of DAT; the defaults are those of the lightweight network.
 
     `depths` and `heads` have one number per residual group, `split` is the window of attention in rows and columns,
-    None where it is not known yet. The DIV2K mean is subtracted from RGB. No tensor tells `pixel_range`: loading
+    None where it is not known yet. The DIV2K mean is subtracted from RGB. No tensor shows `pixel_range`: loading
     assumes 1, as all published networks have it.
 
     Raises: CheckpointError where the numbers do not fit each other.

@@ -171,7 +171,7 @@ class WindowBranch(nn.Module):
         self.scores = MatMul()
         self.context = MatMul(one_sided=("a",))
         self.attention = Attention()
-        # Kept with the weights, as in official checkpoints: nothing else tells the shape of the window.
+        # Kept with the weights, as in official checkpoints: nothing else shows the shape of the window.
         self.register_buffer("rpe_biases", relative_positions(self.window))
         self.register_buffer("relative_position_index", relative_position_index(self.window), persistent=False)
         self.rpe_biases: Tensor

@@ -19,7 +19,7 @@ from intaglio.errors import CheckpointError
 
 FIRST_BLOCK = "layers.0.blocks.0."
 POSITIONS = f"{FIRST_BLOCK}attn.attns.0.rpe_biases"
-"""The relative positions of the first block, which tell its window."""
+"""The relative positions of the first block, which show its window."""
 
 COMPUTED = re.compile(r".+\.(relative_position_index|attn_mask_[01]|num_batches_tracked)|mean")
 NORMALISED = re.compile(r"(.+\.)(dwconv|channel_interaction|spatial_interaction)\.(\d)\.running_mean")
@@ -50,7 +50,7 @@ def from_official(state: State) -> dict[str, Tensor]:
 def config_from(state: State) -> DATConfig:
     """The hyper-parameters, from shapes and from the relative positions, where the file has these.
 
-    Raises: CheckpointError where they make no sense, and where nothing tells the window (remedy: the buffers that the
+    Raises: CheckpointError where they make no sense, and where nothing gives the window (remedy: the buffers that the
     official code saves, or an option).
     """
     embed_dim, in_channels = shape(state, "conv_first.weight", 4)[:2]
@@ -82,7 +82,7 @@ def _heads(state: State, group: int) -> int:
 
 
 def _split(state: State, embed_dim: int, hidden: int, depths: tuple[int, ...]) -> Window | None:
-    """The window of the first branch, or None where neither the file nor what is published tells it."""
+    """The window of the first branch, or None where neither the file nor what is published gives it."""
     if POSITIONS not in state:
         return PUBLISHED_SPLITS.get((embed_dim, hidden, depths))
     rows, axes = shape(state, POSITIONS, 2)

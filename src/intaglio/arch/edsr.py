@@ -29,7 +29,7 @@ OFFICIAL_RULES = (
 class EDSRConfig:
     """Hyper-parameters of EDSR; the defaults are those of the baseline.
 
-    No tensor tells `res_scale` and `pixel_range`: loading assumes 0.1 for networks at least 256 channels wide, else 1,
+    No tensor shows `res_scale` and `pixel_range`: loading assumes 0.1 for networks at least 256 channels wide, else 1,
     and 0..255 as both code bases do; override them for networks trained otherwise.
     """
 

@@ -52,8 +52,8 @@ class Entry:
 
     `config_from` and `build` take and return one frozen dataclass per architecture, after `Naming.canonical`. Fields
     that are None are known neither from tensors nor from what is published; their metadata say under "asked" what is
-    asked for. `options` names those that training options tell, with their readers. `recomputed` fits names of buffers
-    that may tell hyper-parameters and that the network computes.
+    asked for. `options` names those that training options give, with their readers. `recomputed` fits names of buffers
+    that may show hyper-parameters and that the network computes.
     """
 
     name: str

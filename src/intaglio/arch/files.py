@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from intaglio.errors import CheckpointError
 
 SNIFFED = 512
-"""Bytes at the start of a file by which its kind is told."""
+"""Bytes at the start of a file by which its kind is known."""
 
 ZIP = b"PK\x03\x04"
 LFS = b"version https://git-lfs"

@@ -36,8 +36,8 @@ class HiTConfig:
     """Hyper-parameters of HiT-SR; the defaults are those of the published networks.
 
     `depths` and `heads` have one number per residual group. Block i of a group has windows of `base_window` times
-    ``ratios[i]``, cut to whole pixels. No tensor tells these two: they are None where they are not known yet. The DIV2K
-    mean is subtracted from RGB. No tensor tells `pixel_range` either: loading assumes 1, as all published networks do.
+    ``ratios[i]``, cut to whole pixels. No tensor shows these two: they are None where they are not known yet. The DIV2K
+    mean is subtracted from RGB. No tensor shows `pixel_range` either: loading assumes 1, as all published networks do.
 
     Raises: CheckpointError where the numbers do not fit each other.
     """

@@ -64,7 +64,7 @@ class Attention(nn.Module):
 
 
 class Linear(nn.Linear):
-    """A linear layer that tells what is known of its input's distribution.
+    """A linear layer that states what is known of its input's distribution.
 
     `one_sided` is ``("input",)`` where the input is bounded below near zero (the output of a GELU), else empty.
     """

@@ -147,7 +147,7 @@ def _require_channels(entry: Entry, channels: int) -> None:
 
 
 def _require_told(entry: Entry, config: Any) -> None:
-    """Refuse to guess what neither tensors nor `overrides` tell."""
+    """Refuse to guess what neither tensors nor `overrides` give."""
     for field in dataclasses.fields(config):
         if getattr(config, field.name) is None:
             asked = field.metadata["asked"]

@@ -40,7 +40,7 @@ def numbers(value: Any) -> tuple[float, ...]:
 
 
 PIXEL_RANGE: Mapping[str, tuple[str, Reader]] = MappingProxyType({"img_range": ("pixel_range", number)})
-"""For entries: the option that tells the value of white."""
+"""For entries: the option with the value of white."""
 
 
 def read_options(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ FIRST_BLOCK = "body.0.residual_group.0.rcab."
 class RCANConfig:
     """Hyper-parameters of RCAN; the defaults are the paper's, in BasicSR's layout of groups and blocks.
 
-    `squeezed` is the width inside the channel attention. No tensor tells `pixel_range`: loading assumes 0..255.
+    `squeezed` is the width inside the channel attention. No tensor shows `pixel_range`: loading assumes 0..255.
     """
 
     scale: int

@@ -32,7 +32,7 @@ class SPANConfig:
     """Hyper-parameters of SPAN; the defaults are those of the published network.
 
     Where it is `normalised`, the DIV2K mean is subtracted from the picture, which is then multiplied by
-    `input_range`; what comes out is in [0, 1] in any case. No tensor tells `input_range`: loading assumes 255.
+    `input_range`; what comes out is in [0, 1] in any case. No tensor shows `input_range`: loading assumes 255.
 
     Raises: CheckpointError where there are too few blocks (remedy: another copy).
     """

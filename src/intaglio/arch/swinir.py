@@ -27,7 +27,7 @@ class SwinIRConfig:
 
     `depths` and `heads` have one number per residual group. `features` is the width of the reconstruction in the
     classical and real-world forms. The DIV2K mean is subtracted from
-    RGB. No tensor tells `pixel_range`: loading assumes 1, as all published networks have it.
+    RGB. No tensor shows `pixel_range`: loading assumes 1, as all published networks have it.
 
     Raises: CheckpointError where the numbers do not fit each other.
     """

@@ -38,7 +38,7 @@ def shuffle_at_once(scale: int, channels: int, out_channels: int) -> nn.Sequenti
 def scale_of_stages(state: State, prefix: str) -> int:
     """The scale of `shuffle_stages` whose tensors are named ``<prefix>0.weight``, ``<prefix>2.weight``, …
 
-    Raises: CheckpointError if the shapes tell no scale of 2, 3, 4 or 8.
+    Raises: CheckpointError if the shapes give no scale of 2, 3, 4 or 8.
     """
     key = f"{prefix}0.weight"
     out_channels, channels = shape(state, key, 4)[:2]
@@ -50,6 +50,6 @@ def scale_of_stages(state: State, prefix: str) -> int:
 def scale_at_once(state: State, key: str, out_channels: int) -> int:
     """The scale of `shuffle_at_once` whose convolution has the weight `key`.
 
-    Raises: CheckpointError if the shape tells no scale of 2, 3, 4 or 8.
+    Raises: CheckpointError if the shape gives no scale of 2, 3, 4 or 8.
     """
     return check_scale(exact_root(shape(state, key, 4)[0] // out_channels, key))

@@ -14,7 +14,7 @@ from intaglio._atomic import make_folder
 from intaglio.app.quantizing import Recipe, float32_bytes, quantize, save
 from intaglio.arch import SRNetwork, load
 from intaglio.demo.pictures import CHART, write_pictures
-from intaglio.demo.sheet import Version, sheet, telling_corner
+from intaglio.demo.sheet import Version, cut_around, sheet, telling_corner
 from intaglio.evaluate import BicubicUpscaler, Dataset, Evaluation, Upscaler, evaluate, load_dataset
 from intaglio.evaluate.torch_upscaler import TorchUpscaler
 from intaglio.images import write_image
@@ -125,7 +125,7 @@ def _write_pictures(
         "small": (folder / "small.png", pair.lr),
         "upscaled": (folder / "upscaled.png", shown["2dquant"]),
         "comparison": (folder / "comparison.png", comparison),
-        "before_after": (folder / "before-after.png", sheet([before, versions[0], versions[2]], corner)),
+        "before_after": (folder / "before-after.png", sheet(*cut_around([before, versions[0], versions[2]], corner))),
     }
     for path, picture in pictures.values():
         write_image(path, picture)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
@@ -36,6 +36,16 @@ def sheet(versions: Sequence[Version], corner: tuple[int, int]) -> UInt8[np.ndar
     for index, version in enumerate(versions):
         _column(canvas, version, corner, left=_GAP + index * (_PANEL + _GAP))
     return np.asarray(canvas)
+
+
+def cut_around(
+    versions: Sequence[Version], corner: tuple[int, int], side: int = 2 * _DETAIL
+) -> tuple[list[Version], tuple[int, int]]:
+    """The square of `side` pixels around the detail at `corner` of each version, and the corner within it."""
+    whole = len(versions[0].picture)
+    top, left = (min(max(place - (side - _DETAIL) // 2, 0), whole - side) for place in corner)
+    cut = [replace(one, picture=one.picture[top : top + side, left : left + side]) for one in versions]
+    return cut, (corner[0] - top, corner[1] - left)
 
 
 def telling_corner(

@@ -31,7 +31,7 @@ class Machine:
 
 
 def current_machine() -> Machine:
-    """The machine of this process; names that the system does not tell are ``"unknown"``."""
+    """The machine of this process; names that the system does not give are ``"unknown"``."""
     text = _CPUINFO.read_text() if _CPUINFO.exists() else ""
     cpu = platform.processor() or platform.machine() or "unknown"
     return machine_from_cpuinfo(text, cpu, usable_cores())

@@ -96,12 +96,12 @@ Enlarged = Picture | Animation
 
 
 def run_batch(jobs: Sequence[Job], upscaler: Upscaler8, settings: Settings) -> Iterator[Outcome]:
-    """Enlarge every job and tell what became of it, in their order.
+    """Enlarge every job and say what became of it, in their order.
 
     While the network computes, `workers` threads read ahead and write behind; a few pictures are in memory at a time.
     Results appear whole or not at all, so that a run after a kill goes on where the first one stopped
     (`Existing.SKIP`), to the same bytes. What a killed run left half-written is removed first. A picture that cannot
-    be read, enlarged or written is told and the rest goes on; a result that may not be replaced (`Existing.FAIL`) is
+    be read, enlarged or written is reported, the rest goes on; a result that may not be replaced (`Existing.FAIL`) is
     a failure of its own.
     """
     for part in leftovers(job.target for job in jobs):

@@ -127,7 +127,7 @@ def enlarge_film(
 
 
 def count_frames(source: Path, settings: FilmSettings) -> int:
-    """Frames of a film as its header tells them, 0 where it does not. Raises: ImageError as `enlarge_film`."""
+    """Frames of a film by its header, 0 where that does not say. Raises: ImageError as `enlarge_film`."""
     av = pyav(source)
     try:
         with av.open(str(source)) as film:

@@ -28,7 +28,7 @@ _MODES = {1: Mode.GRAY, 2: Mode.GRAY_ALPHA, 3: Mode.RGB, 4: Mode.RGBA}
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file tells beside its samples; kept as it is, byte for byte, but for the orientation, which is applied.
+    """What a file holds beside its samples; kept as it is, byte for byte, but for the orientation, which is applied.
 
     `icc` and `xmp` are the embedded bytes, `exif` starts at the TIFF header, `dpi` is dots per inch of both axes.
     """

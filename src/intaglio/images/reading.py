@@ -1,4 +1,4 @@
-"""Reading every picture that people have, whole and upright, with what its file tells beside the samples.
+"""Reading every picture that people have, whole and upright, with what its file holds beside the samples.
 
 Pillow reads 8 bits and all metadata; libvips (`deep.py`) reads what has more bits. `io.py` is the strict reader of
 benchmarks: 8-bit RGB or nothing.
@@ -32,7 +32,7 @@ def read_picture(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read one picture of any mode and depth; the content decides the format, not the name.
 
     Palettes and 1 bit are expanded, transparent colours become alpha, CMYK and Lab become sRGB (through the embedded
-    profile where there is one; `Picture.notes` tells), the orientation is applied. Other profiles are kept, not
+    profile where there is one; `Picture.notes` says so), the orientation is applied. Other profiles are kept, not
     applied.
 
     Raises: ImageError when the file is missing, damaged, no picture, larger than `max_pixels`, moving

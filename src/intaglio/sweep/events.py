@@ -1,4 +1,4 @@
-"""What a running sweep tells whoever watches it: values only, so that a terminal, a log and a test can all listen."""
+"""What a running sweep reports: values only, so that a terminal, a log and a test can all listen."""
 
 from __future__ import annotations
 

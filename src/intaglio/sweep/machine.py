@@ -13,7 +13,7 @@ _UNKNOWN_MEMORY = 8 << 30
 
 
 def available_memory() -> int:
-    """Bytes that new processes may take without swapping; 8 GiB where the system does not tell."""
+    """Bytes that new processes may take without swapping; 8 GiB where the system does not say."""
     lines = _MEMINFO.read_text().splitlines() if _MEMINFO.exists() else []
     values = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
     return int(values[0]) * 1024 if values else _UNKNOWN_MEMORY

@@ -9,7 +9,7 @@ from intaglio.sweep.events import Event, State
 
 
 class Outlook:
-    """Counts the cells of a sweep by state and tells the time left.
+    """Counts the cells of a sweep by state and estimates the time left.
 
     `estimates` are the seconds that each unfinished cell is expected to take, by content hash. As cells finish, the
     others are expected to be off by the same factor.

@@ -41,7 +41,7 @@ class Lane(StrEnum):
 
 
 class CancelledError(Exception):
-    """Ends a job from within, where it next tells of its progress."""
+    """Ends a job from within, where it next reports its progress."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The verdict: each measure held against two limits, with the reason in words.
 
-Where the limits come from is told in ``docs/artifacts.md``; measuring is elsewhere.
+Where the limits come from is explained in ``docs/artifacts.md``; measuring is elsewhere.
 """
 
 from __future__ import annotations
