@@ -241,9 +241,9 @@ def simulator(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -
     quantized = _quantized_weights(copied)
     bounds = {id(bound) for name in copied.sites for bound in copied.quantizer(name).parameters()}
     with torch.no_grad():
-        for name, parameter in copied.network.named_parameters():
+        for parameter in copied.network.parameters():
             if id(parameter) not in quantized | bounds:
-                parameter.copy_(rounded(parameter, float_dtype, name))
+                parameter.copy_(rounded(parameter, float_dtype))
     for name in (site.name for site in copied.sites.values() if not site.is_weight):
         with contextlib.suppress(LoweringError):
             (grid,) = copied.quantizer(name).grids()
@@ -252,18 +252,10 @@ def simulator(model: QuantModel, float_dtype: FloatDtype = FloatDtype.FLOAT16) -
     return copied
 
 
-def rounded(tensor: Tensor, float_dtype: FloatDtype, what: str) -> Tensor:
-    """A float tensor rounded to the given type, still in single precision.
-
-    Raises: LoweringError where half precision overflows (remedy: ``float_dtype='float32'``).
-    """
+def rounded(tensor: Tensor, float_dtype: FloatDtype) -> Tensor:
+    """A float tensor rounded to the given type, still in single precision; one that half precision overflows stays."""
     single = tensor.detach().float().cpu().contiguous()
     if float_dtype is FloatDtype.FLOAT32:
         return single
     half = single.half().float()
-    if not torch.isfinite(half).all():
-        raise LoweringError(
-            f"{what!r} holds values that half precision cannot; keep it in single precision: "
-            "float_dtype = 'float32' in the recipe."
-        )
-    return half
+    return half if torch.isfinite(half).all() else single

@@ -26,6 +26,7 @@ from intaglio.methods.steps import KeepIfCloser, Require
 from intaglio.methods.steps.balance import OnBalancedNorms
 from intaglio.methods.steps.correct_weights import CorrectWeights, Target
 from intaglio.methods.steps.correction import LeastSquares
+from intaglio.methods.steps.equalize import OnEqualizedChannels
 from intaglio.methods.steps.learning import learn_on_pool
 from intaglio.observe import FreeMse
 
@@ -82,10 +83,11 @@ class DistillWeights:
 
 @dataclass(frozen=True)
 class Engrave:
-    """LayerNorms balanced, free bounds, least-squares correction, all distilled end to end; each if it helps. Ours.
+    """Channels equalized, free bounds, least-squares correction, all distilled end to end; each if it helps. Ours.
 
-    No HR picture is used: the target is the float network's output on LR crops. `balance` is the share by which
-    LayerNorms are balanced, which is exact (`OnBalancedNorms`). The rates are those of `DistillWeights`; `damping` and
+    No HR picture is used: the target is the float network's output on LR crops. All channels whose scale is free are
+    equalized (`OnEqualizedChannels`) and LayerNorms centred, which is exact; `balance` is the share by which
+    LayerNorms are scaled once more (`OnBalancedNorms`). The rates are those of `DistillWeights`; `damping` and
     `target` are those of `LeastSquaresMethod`. Folds, bounds and correction see `patches` crops of `patch_size` pixels,
     distillation `pool` crops of `crop_size`. Features count by `feature_weight` (`Imitation`), unlike those of DQC,
     which are numerically zero. Inference costs what 2DQuant's does: same grids, same storage. Cost: a few
@@ -93,7 +95,7 @@ class Engrave:
     output on fresh crops does not come closer to the float network's (`KeepIfCloser`).
     """
 
-    balance: float = 0.3
+    balance: float = 0.0
     damping: float = 1e-2
     target: Target = Target.ASYMMETRIC
     iterations: int = 3000
@@ -127,4 +129,5 @@ class Engrave:
             KeepIfCloser("correction", correct, self.patches, self.patch_size),
             KeepIfCloser("distillation", learn, self.patches, self.patch_size),
         )
-        return (Require(ungrouped=True), OnBalancedNorms(self.balance, self.patches, self.patch_size, steps))
+        balanced = OnBalancedNorms(self.balance, self.patches, self.patch_size, steps)
+        return (Require(ungrouped=True), OnEqualizedChannels(self.patches, self.patch_size, (balanced,)))
