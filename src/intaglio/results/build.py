@@ -9,14 +9,19 @@ from types import MappingProxyType
 from intaglio._atomic import write_text_atomic
 from intaglio.errors import OutputError, RecordError
 from intaglio.evaluate import Record, read_records
-from intaglio.results.page import choosing_table, methods_tables, readme_table, results_page
+from intaglio.results.page import choosing_table, methods_tables, peers_tables, readme_table, results_page
 
 START = "<!-- results:start -->"
 STOP = "<!-- results:end -->"
 """What generated tables stand between in a page that has words of its own."""
 
 SPLICED: Mapping[str, Callable[[Mapping[str, list[Record]]], str]] = MappingProxyType(
-    {"README.md": readme_table, "docs/methods.md": methods_tables, "docs/choosing.md": choosing_table}
+    {
+        "README.md": readme_table,
+        "docs/methods.md": methods_tables,
+        "docs/choosing.md": choosing_table,
+        "docs/speed.md": peers_tables,
+    }
 )
 """The pages with generated tables among words of their own."""
 

@@ -61,7 +61,7 @@ def results_page(files: Mapping[str, Sequence[Record]]) -> str:
 
 def readme_table(files: Mapping[str, Sequence[Record]]) -> str:
     """The headlines for the README: quality on strong networks, and speed; empty where there is none."""
-    everything = [record for name in sorted(files) for record in files[name]]
+    everything = everything_in(files)
     quality = section("Quality", *_captioned(losses_caption, losses_table, files.get(HEADLINE, ())), level=3)
     speed = section("Speed beside peers", *_captioned(peers_caption, peers_table, everything), level=3)
     return "\n\n".join(part for part in (quality, speed) if part)
@@ -76,6 +76,16 @@ def methods_tables(files: Mapping[str, Sequence[Record]]) -> str:
 def choosing_table(files: Mapping[str, Sequence[Record]]) -> str:
     """What each width costs by each method; without the files that vary the settings of one method."""
     return "\n\n".join(_captioned(choices_caption, choices_table, choosing_records(files)))
+
+
+def peers_tables(files: Mapping[str, Sequence[Record]]) -> str:
+    """Times of the peers beside ours; empty without records."""
+    return "\n\n".join(_captioned(peers_caption, peers_table, everything_in(files)))
+
+
+def everything_in(files: Mapping[str, Sequence[Record]]) -> list[Record]:
+    """All records, file by file in alphabetical order."""
+    return [record for name in sorted(files) for record in files[name]]
 
 
 def choosing_records(files: Mapping[str, Sequence[Record]]) -> list[Record]:

@@ -90,18 +90,18 @@ def _span(sizes: set[int]) -> str:
 
 def peers_table(records: Iterable[Record]) -> str:
     """How many times as long each peer took as the integer engine, on the same picture in the same run."""
-    found = _with_peers(records)
-    names = list(dict.fromkeys(name for record in found for name in _peers(record)))
+    found = with_peers(records)
+    names = list(dict.fromkeys(name for record in found for name in peers_of(record)))
     rows = []
     for record in found:
-        peers = _peers(record)
+        peers = peers_of(record)
         own = f"{1e3 * cast(float, record.extra['median_seconds_in_turn']):.0f} ms"
         free = record.extra.get("not_limited", ())
         ratios = (f"{peers[name]['ratio']:.2f}{'*' * (name in free)}" if name in peers else "-" for name in names)
         size, backend = str(record.settings["size"]), str(record.settings["backend"])
         bits, threads = f"w{record.weight_bits}a{record.act_bits}", str(record.settings["threads"])
         rows.append((f"{record.network} x{record.scale}", bits, size, backend, threads, own, *ratios))
-    precisions = {name: peer["precision"] for record in found for name, peer in _peers(record).items()}
+    precisions = {name: peer["precision"] for record in found for name, peer in peers_of(record).items()}
     titles = [f"{name} ({precisions[name]})" for name in names]
     columns = ("network", "bits", "LR picture", "instructions", "threads", "intaglio", *titles)
     return table(columns, rows) if rows else ""
@@ -109,7 +109,7 @@ def peers_table(records: Iterable[Record]) -> str:
 
 def peers_caption(records: Iterable[Record]) -> str:
     """What the ratios of `peers_table` are ratios of, and on what machine."""
-    found = _with_peers(records)
+    found = with_peers(records)
     machines = sorted({f"{one.machine.cpu}, {one.machine.cores} cores" for one in found})
     star = " *: a peer that is limited to that instruction set in part or not at all." * any(
         record.extra.get("not_limited") for record in found
@@ -121,7 +121,7 @@ def peers_caption(records: Iterable[Record]) -> str:
     )
 
 
-def _with_peers(records: Iterable[Record]) -> list[Record]:
+def with_peers(records: Iterable[Record]) -> list[Record]:
     """The records that time peers; of those that would share a row the last one."""
     last = {_peers_row(one): one for one in records if one.kind == "speed" and one.extra.get("peers")}
     return list(last.values())
@@ -133,7 +133,8 @@ def _peers_row(record: Record) -> tuple[object, ...]:
     return (record.network, record.scale, record.weight_bits, record.act_bits, *how, record.machine.cpu)
 
 
-def _peers(record: Record) -> dict[str, dict[str, Any]]:
+def peers_of(record: Record) -> dict[str, dict[str, Any]]:
+    """The peers of a record by name, each with its `precision` and the `ratio` of its time to ours."""
     return cast(dict[str, dict[str, Any]], record.extra["peers"])
 
 
