@@ -92,8 +92,8 @@ struct Runner {
   Engine engine;
   std::mutex turn;
 
-  Runner(const Builder& builder, int64_t scale, const std::string& isa, int threads, size_t memory, bool fuse)
-      : engine(builder.specs, scale, Options{isa, threads, memory, fuse}) {}
+  Runner(const Builder& builder, int64_t scale, const std::string& isa, int threads, size_t memory, bool fuse, int64_t strip_bytes)
+      : engine(builder.specs, scale, Options{isa, threads, memory, fuse, strip_bytes}) {}
 
   template <class T>
   static nb::object owned(std::unique_ptr<T[]> values, std::initializer_list<size_t> shape) {
@@ -245,7 +245,8 @@ NB_MODULE(_core, m) {
   m.def("read_file", &read_file, "data"_a);
   m.def("window_blocks", &window_blocks, "program"_a, "isa"_a);
   nb::class_<Runner>(m, "Engine")
-      .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t, bool>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a, "fuse"_a)
+      .def(nb::init<const Builder&, int64_t, const std::string&, int, size_t, bool, int64_t>(), "program"_a, "scale"_a, "isa"_a, "threads"_a, "memory"_a, "fuse"_a,
+           "strip_bytes"_a = Options{}.strip_bytes)
       .def("run", [](Runner& self, const PictureArray& picture) { return self.run(picture, nullptr); }, "picture"_a)
       .def("planes", &Runner::planes, "planes"_a)
       .def("profile", &Runner::profile, "picture"_a)

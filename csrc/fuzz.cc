@@ -280,7 +280,7 @@ int main(int argc, char** argv) {
     const int64_t h = pick(random, 1, 20), w = pick(random, 1, 20), scale = 1;
     const bool fuse = pick(random, 0, 2) > 0, planes = pick(random, 0, 1);
     try {
-      intaglio::Engine engine(specs, scale, {isa.name, static_cast<int>(pick(random, 1, 3)), size_t{1} << 28, fuse});
+      intaglio::Engine engine(specs, scale, {isa.name, static_cast<int>(pick(random, 1, 3)), size_t{1} << 28, fuse, int64_t{1} << pick(random, 8, 20)});
       const auto in = static_cast<size_t>(h * w * engine.channels_in()), out = static_cast<size_t>(h * w * engine.channels_out());
       for (const auto& line : engine.lines()) fused += line.kind == "window_block";
       if (planes) {

@@ -8,6 +8,7 @@
 
 #include "engine/op.h"
 #include "engine/spec.h"
+#include "engine/strips.h"
 #include "fuse/graph.h"
 
 namespace intaglio {
@@ -17,6 +18,7 @@ struct Options {
   int threads = 1;
   size_t memory = 0;       // bytes that the arena may take; 0: no bound
   bool fuse = true;        // false: each operation of the program by itself
+  int64_t strip_bytes = 0; // of a map, for each thread, that operations hand on at a time where they go by rows; 0: as suits caches, where that saves memory
 };
 
 struct OpTime {
@@ -66,15 +68,25 @@ class Engine {
   struct Plan;
   struct Arena;
   struct Step;
+  struct Group;
+  struct Run;
   Plan plan(int64_t h, int64_t w) const;
   template <class Visit>
   void walk(Plan& plan, int64_t h, int64_t w, Visit visit) const;
   void wire(const std::vector<OpSpec>& specs);
+  bool is_begun_by(const Plan& plan, size_t value, const Dims& dims) const;
+  Plan plan(int64_t h, int64_t w, int64_t strip_bytes) const;
+  void find_groups(Plan& plan, const std::vector<bool>& by_rows, int64_t strip_bytes) const;
+  Strips strips_of(const Plan& plan, size_t first, size_t last, int64_t count) const;
+  void run_step(const Run& run, size_t at, const std::vector<int64_t>& firsts, Rows rows) const;
+  bool run_group(const Run& run, const Group& group) const;
+  void move_rows(const Run& run, size_t at, Rows rows) const;
   void give_buffer(Plan& plan, size_t step, const Operands& operands, std::vector<int>& last_of_buffer) const;
 
   const KernelTable& kernels_;
   int64_t scale_, channels_in_ = 0, channels_out_ = 0;
   size_t limit_;
+  int64_t strip_bytes_;
   std::vector<Step> steps_;
   std::vector<PlanLine> lines_;
   std::vector<Remark> remarks_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/pool.h"
+#include "engine/rows.h"
 #include "engine/tensor.h"
 #include "isa/kernel_table.h"
 
@@ -50,7 +51,9 @@ struct Context {
   std::byte* scratch_base = nullptr;
   size_t scratch_stride = 0;
   std::byte* shared_base = nullptr;
+  Rows rows = {0, -1};  // of the output that are wanted; all, if that ends before it begins
 
+  Rows wanted(int64_t height) const { return rows.last < rows.first ? Rows{0, height} : rows; }
   std::byte* scratch(int thread) const { return scratch_base + scratch_stride * static_cast<size_t>(thread); }
   std::byte* shared() const { return shared_base; }
 };
@@ -69,8 +72,14 @@ class Op {
   // Whether that input may be a map whose planes lie apart, and whether the output should be.
   virtual bool planes(int) const { return false; }
   virtual Layout layout() const { return Layout::dense; }
-  // Whether the output is the first input under another shape.
+  // Whether the output is the first input under another shape, or neighbouring planes of it, of which this is the first.
   virtual bool renames() const { return false; }
+  virtual int64_t first_plane() const { return 0; }
+  // Whether `run` can make some rows of a map of one picture at a time, and of which rows of an input some rows of the output are made: none that lie before
+  // those of earlier rows. Inputs then hold no other rows. `row_unit` divides the row at which such a piece begins.
+  virtual bool by_rows(const Operands&) const { return false; }
+  virtual Rows reads(int, Rows rows, int64_t, int64_t) const { return rows; }  // input, rows, heights of the input and of the output
+  virtual int64_t row_unit() const { return 1; }
   // The output itself, where it is part of the operation.
   virtual const float* constant() const { return nullptr; }
   // Neither throws nor allocates.

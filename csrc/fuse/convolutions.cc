@@ -1,5 +1,5 @@
-// What a convolution does while its result is in registers or in the first-level cache: the activation behind it, or the sum behind it, either term
-// scaled. Exact: the same operations on the same numbers in the same order, but for the sign of zeros.
+// What a convolution does while its result is in registers or in the first-level cache: the activation behind it, then the sum behind that, either term
+// scaled, or the product. Exact: the same operations on the same numbers in the same order, but for the sign of zeros.
 #include <set>
 
 #include "fuse/fuse.h"
@@ -22,10 +22,16 @@ Scaled scaled(const Graph& graph, const std::string& value) {
 
 bool same_shape(const Graph& graph, const std::string& a, const std::string& b) { return graph.shape(a) == graph.shape(b); }
 
+// The convolution that writes a value for one reader, and does nothing with a second input yet, or null.
+const OpSpec* convolution(const Graph& graph, const std::string& value) {
+  const OpSpec* conv = graph.writer(value);
+  const bool free = conv && (conv->kind == "conv2d" || conv->kind == "fused_conv") && conv->inputs.size() == 1;
+  return free && graph.read_once(value) ? conv : nullptr;
+}
+
 // The convolution as the term `own` of a sum, or null.
 const OpSpec* summand(const Graph& graph, const Scaled& own, const Scaled& other) {
-  const OpSpec* conv = graph.writer(own.value, "conv2d");
-  return conv && graph.read_once(own.value) && own.value != other.value ? conv : nullptr;
+  return own.value == other.value ? nullptr : convolution(graph, own.value);
 }
 
 }  // namespace
@@ -55,6 +61,27 @@ void fuse_sums(Graph& graph) {
     fused.attrs["residual_scale"] = other.scale;
     fused.parts = parts_of({conv, own.affine, other.affine, &add});
     graph.replace(i, {fused});
+  }
+}
+
+void fuse_products(Graph& graph) {
+  std::set<std::string> taken;
+  for (size_t i = 0; i < graph.size(); ++i) {
+    const OpSpec& mul = graph.at(i);
+    if (mul.kind != "mul" || mul.inputs[0] == mul.inputs[1] || !same_shape(graph, mul.inputs[0], mul.inputs[1])) continue;
+    for (size_t side : {size_t{1}, size_t{0}}) {
+      const OpSpec* conv = convolution(graph, mul.inputs[side]);
+      if (!conv || taken.contains(conv->output)) continue;
+      taken.insert(conv->output);
+      OpSpec fused = *conv;
+      fused.kind = "fused_conv";
+      fused.inputs.push_back(mul.inputs[1 - side]);
+      fused.output = mul.output;
+      fused.attrs["product"] = int64_t{1};
+      fused.parts = parts_of({conv, &mul});
+      graph.replace(i, {fused});
+      break;
+    }
   }
 }
 

@@ -21,7 +21,7 @@ Fused fuse(std::vector<OpSpec> specs, const KernelTable& kernels) {
   fuse_attention(graph, kernels);
   graph.apply();
   until_steady({merge_moves, sink_permutes, fuse_channel_norms});
-  for (const auto pass : {fuse_sums, fuse_activations, fuse_scales, fuse_code_chains}) {
+  for (const auto pass : {fuse_activations, fuse_sums, fuse_products, fuse_scales, fuse_code_chains}) {
     pass(graph);
     graph.apply();
   }

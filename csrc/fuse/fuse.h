@@ -22,7 +22,8 @@ void fuse_swin_blocks(Graph& graph, const KernelTable& kernels);  // layer_norm,
 void fuse_attention(Graph& graph, const KernelTable& kernels);    // matmul, sums, softmax, matmul to attention
 void fuse_channel_norms(Graph& graph);   // layer_norm of tokens that were a map to channel_norm
 void fuse_activations(Graph& graph);     // conv2d and its activation to fused_conv
-void fuse_sums(Graph& graph);            // conv2d and the sum behind it to fused_conv
+void fuse_sums(Graph& graph);            // conv2d, its activation and the sum behind it to fused_conv
+void fuse_products(Graph& graph);        // likewise with a product
 void fuse_code_chains(Graph& graph);     // convolutions that follow each other hand on codes
 void fuse_scales(Graph& graph);          // a sum with a scaled value to scaled_add
 

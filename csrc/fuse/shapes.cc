@@ -34,7 +34,8 @@ SymbolicShape of_conv(const OpSpec& spec, const SymbolicShape& in, int64_t& unkn
   const auto stride = spec.integers("stride", 2), padding = spec.integers("padding", 4), dilation = spec.integers("dilation", 2);
   const auto& weight = spec.shape_of("weight");
   SymbolicShape shape = in;
-  shape[1] = Extent::of(spec.sites.contains("output") ? (weight[0] + 3) / 4 : weight[0]);
+  const bool codes = spec.sites.contains("output");
+  shape[1] = Extent::of((codes ? (weight[0] + 3) / 4 : 0) + (!codes || spec.attrs.contains("floats_too") ? weight[0] : 0));
   for (size_t axis = 0; axis < 2; ++axis) {
     const bool kept = stride[axis] == 1 && padding[axis] + padding[axis + 2] == dilation[axis] * (weight[axis + 2] - 1);
     if (!kept) shape[axis + 2] = opaque(unknown);
@@ -166,7 +167,10 @@ SymbolicShape symbolic_shape(const OpSpec& spec, const std::vector<SymbolicShape
     if (!shape.empty()) shape.back() = Extent::of(spec.shape_of("weight")[0]);
     return shape;
   }
-  return unknown_shape(shape.size(), unknown);  // pad, take, pool2d, pixel_unshuffle
+  SymbolicShape other = unknown_shape(shape.size(), unknown);
+  if (spec.kind == "planes_of") return {shape[0], Extent::of(spec.integer("planes", 1, 1 << 16)), shape[2], shape[3]};
+  if (spec.kind == "pool2d" && shape.size() == 4) other[0] = shape[0], other[1] = shape[1];
+  return other;  // pad, take, pixel_unshuffle
 }
 
 }  // namespace intaglio

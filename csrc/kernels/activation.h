@@ -5,6 +5,7 @@
 
 #include "kernels/activation_args.h"
 #include "kernels/gelu.h"
+#include "simd/pieced.h"
 
 namespace intaglio::kernels {
 
@@ -14,6 +15,21 @@ inline typename V::F sigmoid(typename V::F x) {
   constexpr float log2e = 1.44269504f;
   const auto power = V::min(V::mul(x, V::set(-log2e)), V::set(126.0f));
   return V::div(V::set(1.0f), V::add(V::set(1.0f), V::exp2(power)));
+}
+
+template <class V>
+__attribute__((noinline)) typename V::F activated_smoothly(typename V::F x, Activation act) {
+  return act == Activation::gelu ? gelu<V>(x) : act == Activation::silu ? V::mul(x, sigmoid<V>(x)) : sigmoid<V>(x);
+}
+
+// One vector of results; `slope` matters to leaky_relu and prelu only. What is long is called, so that it is there once.
+template <class V>
+inline typename V::F activated(typename V::F x, Activation act, float slope) {
+  const auto zero = V::set(0.0f);
+  if (act == Activation::none) return x;
+  if (act == Activation::relu) return V::max(x, zero);
+  if (act == Activation::leaky_relu || act == Activation::prelu) return V::fma(V::min(x, zero), V::set(slope), V::max(x, zero));
+  return activated_smoothly<simd::Plain<V>>(x, act);
 }
 
 // to[i] = function(from[i]) for i < n, vector by vector. Nothing at or beyond n is touched; `to` may be `from`.

@@ -38,7 +38,7 @@ struct ConvBand {
   constexpr int64_t words() const { return rows * row(); }
 };
 
-// Pixels of a run, at most, and floats of its results where they become codes.
+// Pixels of a run, at most, and floats of its sums where these wait (kernels/conv_finish.h).
 constexpr int64_t longest_run = 128;
 constexpr int64_t conv_line_floats(int outputs) { return (outputs + 3) / 4 * 4 * longest_run; }
 
@@ -49,11 +49,12 @@ constexpr int patch_block(int outputs_left) { return outputs_left >= 6 ? 6 : out
 constexpr int patch_vectors = 4;
 constexpr int64_t conv_patch_words(int outputs, int depth, int lanes) { return int64_t{16} * (outputs + depth) * patch_vectors * lanes; }
 
-// A map of the output's shape that is added: result * own + data * other. The output may be written over it.
+// A map of the output's shape that results meet after their activation: result * own + data * other, or result * data. The output may be written over it.
 struct ConvResidual {
   const float* data = nullptr;
   int64_t plane = 0;
   float own = 1.0f, other = 1.0f;
+  bool product = false;
 };
 
 // One tile of output, rows [y0, y1) and columns [x0, x1), of a convolution of the planar map (in, h, w).
@@ -63,18 +64,19 @@ struct ConvTile {
   int groups;  // of channels, as many as a word holds each; the first planes of the band
   const float* in;
   int64_t in_plane, h, w;
-  float* out;
+  float* out;  // null where nobody reads floats
   int64_t out_plane, out_w;
   int64_t y0, y1, x0, x1;
   Activation act;
   const float* slopes;  // one for each output channel; leaky_relu and prelu only
   void* scratch;        // the band's words, 64-byte aligned
   ConvResidual residual = {};
-  // A map of codes: planes of words of four channels, in the place of floats. Such an input was quantized by who wrote it; an output is by its only readers' grid.
+  // A map of codes: planes of words of four channels. Such an input was quantized by who wrote it; an output is by its readers' grid.
   bool packed_in = false;
+  int32_t* codes = nullptr;  // planes `out_plane` apart
   const CodeGrid* out_grid = nullptr;
   void* patches = nullptr;   // transformed patches and sums of a run (kernels/conv_winograd.h); conv_patch_words
-  float* line = nullptr;     // results of a run of pixels before they become codes; conv_line_floats
+  float* line = nullptr;     // sums of a run of pixels that wait for what becomes of them; conv_line_floats
   int64_t out_from = 0;      // the pixel that `out` begins with
   int pair_groups = 0;  // of channels whose products, added up in pairs, fit 16 bits; 0: too few to be worth it
 };

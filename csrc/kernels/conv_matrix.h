@@ -137,17 +137,24 @@ inline const int32_t* sum_strip(const ConvTile& tile, const TapOffsets& taps, in
   return weights;
 }
 
-// All output channels of a strip; finish(output, vector, sum) takes each sum.
-template <class V, class Product, class Finish>
-inline void all_matrix_outputs(const ConvTile& tile, const TapOffsets& taps, int width, const int32_t* field, const int32_t* weights, const Finish& finish) {
+// All output channels of a strip from `pixel` on, of which `left` pixels are to be written; result(output, vector, sum) is a result.
+template <class V, class Product, class Result>
+inline void all_matrix_outputs(const ConvTile& of, const TapOffsets& taps, int width, const int32_t* field, const int32_t* weights, int64_t pixel, int64_t left,
+                               const Result& result) {
   alignas(64) int32_t sums[2 * strip_vectors * matrix_words];
+  const ConvTile tile = of;
   for (int n = 0; n < tile.geometry.out;) {
-    const int left = tile.geometry.out - n, blocks = left > matrix_rows ? 2 : 1;
-    weights = blocks == 2 ? sum_strip<V, Product, 2>(tile, taps, width, field, weights, sums) : sum_strip<V, Product, 1>(tile, taps, width, field, weights, sums);
-    const int outputs = left < blocks * matrix_rows ? left : blocks * matrix_rows;
-    for (int m = 0; m < outputs; ++m) {
+    const int rest = tile.geometry.out - n, blocks = rest > matrix_rows ? 2 : 1, outputs = rest < blocks * matrix_rows ? rest : blocks * matrix_rows;
+    fetch_ahead(tile.residual, n, outputs, pixel, left < width * V::lanes ? left : width * V::lanes);
+    weights = blocks == 2 ? sum_strip<simd::Plain<V>, Product, 2>(of, taps, width, field, weights, sums) : sum_strip<simd::Plain<V>, Product, 1>(of, taps, width, field, weights, sums);
+    for (int m = 0; m < outputs; m += 4) {
       const int32_t* row = sums + m * V::lanes;  // the blocks of a vector follow each other
-      for (int t = 0; t < width; ++t) finish(n + m, t, Product::load(row + t * blocks * matrix_words));
+      for (int t = 0; t < width; ++t, row += blocks * matrix_words) {
+        typename V::F four[4];
+#pragma GCC unroll 4
+        for (int c = 0; c < 4; ++c) four[c] = m + c < outputs ? result(n + m + c, t, Product::load(row + c * V::lanes)) : V::set(0.0f);
+        finish_four<V>(tile, n + m, pixel + t * V::lanes, left - t * V::lanes, four);
+      }
     }
     n += outputs;
   }
@@ -156,22 +163,22 @@ inline void all_matrix_outputs(const ConvTile& tile, const TapOffsets& taps, int
 // Heads and rests of two channels a word, as the planes 0 to groups - 1 and groups to 2 * groups - 1; zero beyond the last channel.
 template <class V>
 inline void pack_split_band(const ConvTile& tile) {
-  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
-    int32_t *heads = static_cast<int32_t*>(tile.scratch) + line, *rests = heads + tile.groups * tile.band.pitch;
-    for (int64_t group = 0; group < tile.groups; ++group, heads += tile.band.pitch, rests += tile.band.pitch) {
+  for (int64_t group = 0; group < tile.groups; ++group) {
+    for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+      int32_t *heads = static_cast<int32_t*>(tile.scratch) + line + group * tile.band.pitch, *rests = heads + tile.groups * tile.band.pitch;
       for_each_vector<V, 2>(tile, 2 * group, y, at, [&](int64_t i, const typename V::F(&x)[2]) {
         typename V::I head, rest;
         V::split_bf16(x[0], x[1], head, rest);
         V::store_i(heads + i, head);
         V::store_i(rests + i, rest);
       });
-    }
-  });
+    });
+  }
 }
 
-// Calls finish_of(tile, width, y, x, first word of the strip) for a `finish` of each strip.
+// Every strip of the tile: result_of(width, first word of the strip) makes its `result`.
 template <class V, class Product, class Body>
-inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& finish_of) {
+inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const int32_t* weights, const Body& result_of) {
   V::tiles_begin();
   const auto vectors = static_cast<int>((tile.x1 - tile.x0 + V::lanes - 1) / V::lanes);
   for (int64_t y = tile.y0; y < tile.y1; ++y) {
@@ -179,9 +186,12 @@ inline void for_each_strip(const ConvTile& tile, const TapOffsets& taps, const i
     for (int v = 0; v < vectors; v += strip_vectors) {
       const int width = vectors - v < strip_vectors ? vectors - v : strip_vectors;
       const int32_t* field = row + v * V::lanes;
-      finish_run<V>(tile, y, tile.x0 + v * V::lanes, width * V::lanes, strip_vectors * V::lanes, [&](const ConvTile& run, int64_t at_y, int64_t at_x) {
-        all_matrix_outputs<V, Product>(tile, taps, width, field, weights, finish_of(run, width, at_y, at_x, field));
-      });
+      const int64_t x = tile.x0 + v * V::lanes, pixel = y * tile.out_w + x;
+      if (tile.codes && tile.out_grid->pieces.count) {
+        all_matrix_outputs<simd::Pieced<V>, Product>(tile, taps, width, field, weights, pixel, tile.x1 - x, result_of(width, field));
+      } else {
+        all_matrix_outputs<V, Product>(tile, taps, width, field, weights, pixel, tile.x1 - x, result_of(width, field));
+      }
     }
   }
   V::tiles_end();
@@ -193,8 +203,8 @@ void conv_float_matrix(const ConvFloatMatrixArgs& args) {
   TapOffsets taps;
   find_taps<V>(tile, taps);
   pack_split_band<V>(tile);
-  for_each_strip<V, SplitProduct<V>>(tile, taps, args.weights, [&](const ConvTile& run, int, int64_t y, int64_t x, const int32_t*) {
-    return [&, y, x](int n, int t, typename V::F sum) { store_result<V>(run, n, y, x + t * V::lanes, V::add(sum, V::set(args.bias[n]))); };
+  for_each_strip<V, SplitProduct<V>>(tile, taps, args.weights, [&](int, const int32_t*) {
+    return [&](int n, int, typename V::F sum) { return V::add(sum, V::set(args.bias[n])); };
   });
 }
 
@@ -205,12 +215,12 @@ void conv_codes_matrix(const ConvCodesArgs& args) {
   find_taps<V>(tile, taps);
   pack_code_band<V>(tile, args.grid);
   typename V::F sums[strip_vectors];
-  for_each_strip<V, CodeProduct<V>>(tile, taps, args.weights, [&](const ConvTile& run, int width, int64_t y, int64_t x, const int32_t* field) {
+  for_each_strip<V, CodeProduct<V>>(tile, taps, args.weights, [&](int width, const int32_t* field) {
     sums_of_codes<V>(width, tile, taps, field, sums);
-    return [&, y, x](int n, int t, typename V::I product) {
+    return [&](int n, int t, typename V::I product) {
       const auto offset = V::fma(sums[t], V::set(args.of_sum[n]), V::set(args.constant[n]));
       const auto small = V::fma(sums[t], V::set(args.apart), V::convert(product));
-      store_result<V>(run, n, y, x + t * V::lanes, V::fma(small, V::set(args.scale[n]), offset));
+      return V::fma(small, V::set(args.scale[n]), offset);
     };
   });
 }

@@ -48,26 +48,36 @@ inline void for_each_vector(const ConvTile& tile, int64_t channel, int64_t y, in
 
 template <class V>
 inline void pack_float_band(const ConvTile& tile) {
-  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
-    float* words = static_cast<float*>(tile.scratch) + line;
-    for (int64_t c = 0; c < tile.groups; ++c, words += tile.band.pitch) {
+  for (int64_t c = 0; c < tile.groups; ++c) {
+    for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+      float* words = static_cast<float*>(tile.scratch) + line + c * tile.band.pitch;
       for_each_vector<V, 1>(tile, c, y, at, [&](int64_t i, const typename V::F(&x)[1]) { V::store(words + i, x[0]); });
-    }
+    });
+  }
+}
+
+// The plane after those of codes gets the sums of codes over the channels: nothing to begin with.
+template <class V>
+inline void clear_sums(const ConvTile& tile) {
+  for_each_line<V>(tile, [&](int64_t line, int64_t, int64_t) {
+    int32_t* sums = static_cast<int32_t*>(tile.scratch) + line + tile.groups * tile.band.pitch;
+    for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(sums + i, V::set_i(0));
   });
 }
 
-// Codes of four channels a word; the plane after them gets the sum of the codes over the channels. Channels that fill up a word are code 0.
+// Codes of four channels a word, and their sums. Channels that fill up a word are code 0. Planes are gone through one after the other: so many lines of
+// different planes at a time are more than the processor foresees.
 template <class V>
 inline void pack_code_vectors(const ConvTile& tile, const CodeGrid& grid) {
   using F = typename V::F;
   using I = typename V::I;
   const F lower = V::set(grid.lower), inverse = V::set(grid.inverse), top = V::set(grid.top);
   const I ones = V::set_i(0x01010101);
-  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
-    int32_t *words = static_cast<int32_t*>(tile.scratch) + line, *sums = words + tile.groups * tile.band.pitch;
-    for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(sums + i, V::set_i(0));
-    for (int64_t group = 0; group < tile.groups; ++group, words += tile.band.pitch) {
-      const int64_t channels = tile.geometry.in - 4 * group;
+  clear_sums<V>(tile);
+  for (int64_t group = 0; group < tile.groups; ++group) {
+    const int64_t channels = tile.geometry.in - 4 * group;
+    for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+      int32_t *first = static_cast<int32_t*>(tile.scratch) + line, *words = first + group * tile.band.pitch, *sums = first + tile.groups * tile.band.pitch;
       for_each_vector<V, 4>(tile, 4 * group, y, at, [&](int64_t i, const F(&x)[4]) {
         I code[4];
 #pragma GCC unroll 4
@@ -84,8 +94,8 @@ inline void pack_code_vectors(const ConvTile& tile, const CodeGrid& grid) {
         V::store_i(words + i, packed);
         V::store_i(sums + i, V::template dot4<false>(V::load_i(sums + i), packed, ones));
       });
-    }
-  });
+    });
+  }
 }
 
 // Word i * stride after place `at` of a row of w words, `padding` where there is none; a null row is padding.
@@ -110,19 +120,23 @@ inline void pack_code_words(const ConvTile& tile, const CodeGrid& grid) {
   const int in = tile.geometry.in, real = (in + 3) / 4;
   const I whole = V::pack4(zero, zero, zero, zero), last = V::pack4(zero, in % 4 == 1 ? none : zero, in % 4 == 1 || in % 4 == 2 ? none : zero, in % 4 ? none : zero);
   const auto* map = reinterpret_cast<const int32_t*>(tile.in);
-  for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
-    int32_t *words = static_cast<int32_t*>(tile.scratch) + line, *sums = words + tile.groups * tile.band.pitch;
-    for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(sums + i, none);
-    for (int64_t group = 0; group < tile.groups; ++group, words += tile.band.pitch) {
+  clear_sums<V>(tile);
+  for (int64_t group = 0; group < tile.groups; ++group) {
+    const I padding = group + 1 < real ? whole : last;
+    for_each_line<V>(tile, [&](int64_t line, int64_t y, int64_t at) {
+      int32_t *first = static_cast<int32_t*>(tile.scratch) + line, *words = first + group * tile.band.pitch, *sums = first + tile.groups * tile.band.pitch;
+      if (group >= real) {
+        for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) V::store_i(words + i, none);
+        return;
+      }
       const int32_t* row = y >= 0 && y < tile.h ? map + group * tile.in_plane + y * tile.w : nullptr;
       for (int64_t i = 0; i < tile.band.pitch; i += V::lanes) {
-        const I padding = group + 1 < real ? whole : last;
-        const I word = group < real ? fetch_words<V>(row, tile.w, at + i * tile.geometry.stride, tile.geometry.stride, padding) : none;
+        const I word = fetch_words<V>(row, tile.w, at + i * tile.geometry.stride, tile.geometry.stride, padding);
         V::store_i(words + i, word);
         V::store_i(sums + i, V::template dot4<false>(V::load_i(sums + i), word, ones));
       }
-    }
-  });
+    });
+  }
 }
 
 template <class V>

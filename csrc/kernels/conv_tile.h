@@ -2,9 +2,8 @@
 // What a word is (a float, four codes) is the `Term`; what becomes of the sums is the `Finish`.
 #pragma once
 
-#include "kernels/activation.h"
-#include "kernels/codes.h"
 #include "kernels/conv_args.h"
+#include "kernels/conv_finish.h"
 
 namespace intaglio::kernels {
 
@@ -135,75 +134,6 @@ inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& tap
     typename V::I sum = V::set_i(0);
     for (int tap = 0; tap < tile.geometry.taps(); ++tap) sum = V::add_i(sum, V::load_i(plane + taps.at[tap] + t * V::lanes));
     sums[t] = V::convert(sum);
-  }
-}
-
-// Stores one vector of results of output channel n at pixel (y, x), with the residual if there is one, cut off at the tile's end.
-template <class V>
-inline void store_result(const ConvTile& tile, int64_t n, int64_t y, int64_t x, typename V::F result) {
-  const int64_t pixel = y * tile.out_w + x, left = tile.x1 - x;
-  float* to = tile.out + n * tile.out_plane + (pixel - tile.out_from);
-  if (const ConvResidual& residual = tile.residual; residual.data) {
-    const float* from = residual.data + n * residual.plane + pixel;
-    const auto other = left >= V::lanes ? V::load(from) : V::load_first(from, static_cast<int>(left));
-    result = V::add(V::mul(result, V::set(residual.own)), V::mul(other, V::set(residual.other)));
-  }
-  if (left >= V::lanes) {
-    V::store(to, result);
-  } else {
-    V::store_first(to, result, static_cast<int>(left));
-  }
-}
-
-// The activation of all output channels at `count` pixels from (y, x), while they are still in the first-level cache.
-template <class V>
-inline void activate_pixels(const ConvTile& tile, int64_t y, int64_t x, int64_t count) {
-  if (tile.act == Activation::none) return;
-  for (int n = 0; n < tile.geometry.out; ++n) {
-    float* run = tile.out + n * tile.out_plane + (y * tile.out_w + x - tile.out_from);
-    activate_run<V>(run, run, count, tile.act, tile.slopes[n]);
-  }
-}
-
-// The results of a run as words of four codes, channels beyond the last as code 0.
-template <class V>
-inline void pack_results(const ConvTile& tile, const ConvTile& run, int64_t count) {
-  auto* words = reinterpret_cast<int32_t*>(tile.out) + run.out_from;
-  for (int n = 0; n < tile.geometry.out; n += 4, words += tile.out_plane) {
-    for (int64_t i = 0; i < count; i += V::lanes) {
-      typename V::I code[4];
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) code[c] = n + c < tile.geometry.out ? code_of<V>(V::load(run.out + (n + c) * run.out_plane + i), *tile.out_grid) : V::set_i(0);
-      const auto word = V::pack4(code[0], code[1], code[2], code[3]);
-      if (count - i >= V::lanes) {
-        V::store_i(words + i, word);
-      } else {
-        int32_t rest[V::lanes];
-        V::store_i(rest, word);
-        for (int64_t j = 0; j < count - i; ++j) words[i + j] = rest[j];
-      }
-    }
-  }
-}
-
-// Calls body(tile, y, x) for a run of `length` pixels, at most `longest` of any run, then applies the activation and makes codes where they are wanted: the
-// tile that body gets says where results go.
-template <class V, class Body>
-inline void finish_run(const ConvTile& tile, int64_t y, int64_t x, int64_t length, int64_t longest, const Body& body) {
-  const int64_t count = x + length < tile.x1 ? length : tile.x1 - x;
-  if (!tile.out_grid) {
-    body(tile, y, x);
-    activate_pixels<V>(tile, y, x, count);
-    return;
-  }
-  ConvTile run = tile;
-  run.out = tile.line, run.out_plane = longest, run.out_from = y * tile.out_w + x;
-  body(run, y, x);
-  activate_pixels<V>(run, y, x, count);
-  if (tile.out_grid->pieces.count) {
-    pack_results<simd::Pieced<V>>(tile, run, count);
-  } else {
-    pack_results<V>(tile, run, count);
   }
 }
 

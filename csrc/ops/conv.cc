@@ -27,13 +27,19 @@ int64_t up_to(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 struct Tiling {
   int64_t rows, columns, bands, strips;
 
-  static Tiling of(const ConvGeometry& geometry, int planes, int64_t unit, int64_t h, int64_t w, int threads) {
-    const int64_t columns = std::min(up_to(w, unit), tile_columns);
+  // Of a tile, of `columns`, in maps of h rows or fewer.
+  static int64_t most_rows(const ConvGeometry& geometry, int planes, int64_t unit, int64_t h, int64_t columns) {
     int64_t most = unit;
     while (most < h && ConvBand::of(geometry, planes, most + unit, columns).words() * 4 <= band_bytes) most += unit;
-    const int64_t bands = (h + most * threads - 1) / (most * threads) * threads;
+    return most;
+  }
+
+  static Tiling of(const ConvGeometry& geometry, int planes, int64_t unit, int64_t h, int64_t w, int threads) {
+    const int64_t columns = std::min(up_to(w, unit), tile_columns), most = most_rows(geometry, planes, unit, h, columns);
+    const int64_t strips = (w + columns - 1) / columns, parts = strips % threads ? threads : 1;  // side by side, each packs fewer rows twice
+    const int64_t bands = (h + most * parts - 1) / (most * parts) * parts;
     const int64_t rows = up_to((h + bands - 1) / bands, unit);
-    return {rows, columns, (h + rows - 1) / rows, (w + columns - 1) / columns};
+    return {rows, columns, (h + rows - 1) / rows, strips};
   }
 };
 
@@ -45,6 +51,7 @@ class ConvOp final : public MapOp {
       : geometry_(geometry), activation_(conv_activation(spec, geometry.out)), residual_(conv_residual(spec)), form_(std::move(form)) {
     packed_in_ = spec.attrs.contains("packed_in");
     if (spec.sites.contains("output")) out_grid_ = code_grid(spec.grid("output"));
+    floats_ = !out_grid_ || spec.attrs.contains("floats_too");
   }
 
   Dims shape(const Operands& operands) const override {
@@ -53,17 +60,25 @@ class ConvOp final : public MapOp {
     if (std::min(in[2], in[3]) + 2 * geometry_.pad < geometry_.kernel) throw Error("the picture is smaller than this network's convolutions; enlarge it");
     Dims out{in[0], geometry_.out, geometry_.output_extent(in[2]), geometry_.output_extent(in[3])};
     if (operands.in.size() > 1 && !(operands.in[1] == out)) refuse_shapes("conv2d with a sum", "terms of one shape");
-    if (out_grid_) out[1] = (geometry_.out + 3) / 4;
+    out[1] = float_planes() + (out_grid_ ? (geometry_.out + 3) / 4 : 0);
     return out;
   }
+
+  bool by_rows(const Operands&) const override { return true; }
+  Rows reads(int input, Rows rows, int64_t, int64_t) const override {
+    if (input == 1) return rows;
+    return {rows.first * geometry_.stride - geometry_.pad, (rows.last - 1) * geometry_.stride - geometry_.pad + geometry_.kernel};
+  }
+  int64_t row_unit() const override { return form_.unit(); }
 
   // Each pixel of the residual is read just before it is written, by the same thread.
   bool in_place(int input) const override { return input == 1; }
 
   Workspace workspace(const Operands& operands) const override {
     const Dims out = shape(operands);
-    const Tiling tiling = Tiling::of(geometry_, form_.planes(), form_.unit(), out[2], out[3], 1);
-    const int64_t band = ConvBand::of(geometry_, form_.planes(), tiling.rows, tiling.columns).words();
+    const int64_t columns = std::min(up_to(out[3], form_.unit()), tile_columns);
+    const int64_t rows = Tiling::most_rows(geometry_, form_.planes(), form_.unit(), out[2], columns);
+    const int64_t band = ConvBand::of(geometry_, form_.planes(), rows, columns).words();
     return {static_cast<size_t>(band + line_floats() + form_.patch_words) * sizeof(float), 0};
   }
 
@@ -72,7 +87,10 @@ class ConvOp final : public MapOp {
   }
 
  private:
-  int64_t line_floats() const { return out_grid_ ? conv_line_floats(geometry_.out) : 0; }
+  int64_t float_planes() const { return floats_ ? geometry_.out : 0; }
+  // Whether more becomes of a sum than what a register tile can do as it stores it.
+  bool waits() const { return out_grid_ || residual_.product || activation_.act != Activation::none; }
+  int64_t line_floats() const { return waits() ? conv_line_floats(geometry_.out) : 0; }
 
   void run_map(const Context& context, int64_t index) const {
     const Map in = context.in[0].map(index), out = context.out.map(index);
@@ -82,16 +100,18 @@ class ConvOp final : public MapOp {
       residual.data = other.data, residual.plane = other.plane;
     }
     const int64_t unit = form_.unit();
-    const Tiling tiling = Tiling::of(geometry_, form_.planes(), unit, out.shape.h, out.shape.w, context.pool.threads());
+    const Rows rows = context.wanted(out.shape.h);
+    const Tiling tiling = Tiling::of(geometry_, form_.planes(), unit, rows.count(), out.shape.w, context.pool.threads());
     context.pool.run(tiling.bands * tiling.strips, [&](int thread, int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
-        const int64_t y0 = at / tiling.strips * tiling.rows, x0 = at % tiling.strips * tiling.columns;
-        const int64_t y1 = std::min(y0 + tiling.rows, out.shape.h), x1 = std::min(x0 + tiling.columns, out.shape.w);
+        const int64_t y0 = rows.first + at / tiling.strips * tiling.rows, x0 = at % tiling.strips * tiling.columns;
+        const int64_t y1 = std::min(y0 + tiling.rows, rows.last), x1 = std::min(x0 + tiling.columns, out.shape.w);
         const ConvBand band = ConvBand::of(geometry_, form_.planes(), up_to(y1 - y0, unit), up_to(x1 - x0, unit));
         auto* behind = reinterpret_cast<float*>(context.scratch(thread)) + band.words();
-        ConvTile tile{geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, out.data, out.plane, out.shape.w, y0, y1, x0, x1,
+        ConvTile tile{geometry_, band, form_.groups, in.data, in.plane, in.shape.h, in.shape.w, floats_ ? out.data : nullptr, out.plane, out.shape.w, y0, y1, x0, x1,
                       activation_.act, activation_.slopes.data(), context.scratch(thread), residual, packed_in_};
-        if (out_grid_) tile.out_grid = &*out_grid_, tile.line = behind;
+        if (out_grid_) tile.out_grid = &*out_grid_, tile.codes = reinterpret_cast<int32_t*>(out.channel(float_planes()));
+        if (waits()) tile.line = behind;
         tile.patches = behind + line_floats();
         form_.run(tile);
       }
@@ -103,6 +123,7 @@ class ConvOp final : public MapOp {
   ConvResidual residual_;  // scales
   bool packed_in_ = false;
   std::optional<CodeGrid> out_grid_;
+  bool floats_ = true;  // in the first planes; words of codes follow them
   Form form_;
 };
 
@@ -140,6 +161,26 @@ struct CodesForm {
     tile.pair_groups = constants.pair_groups;
     kernel({tile, grid, weights.data(), constants.scale.data(), constants.of_sum.data(), constants.constant.data(), constants.apart, constants.wide});
   }
+};
+
+// Neighbouring planes of a map that holds floats and codes of them: nothing is moved.
+class PlanesOfOp final : public MapOp {
+ public:
+  explicit PlanesOfOp(const OpSpec& spec) : first_(spec.integer("first", 0, 1 << 16)), planes_(spec.integer("planes", 1, 1 << 16)) {}
+  bool renames() const override { return true; }
+  int64_t first_plane() const override { return first_; }
+  Layout layout() const override { return Layout::as_input; }
+  bool by_rows(const Operands&) const override { return true; }
+  Dims shape(const Operands& operands) const override {
+    Dims out = operands.in.at(0);
+    if (!out.is_map() || out[1] < first_ + planes_) refuse_shapes("planes_of", "a map of one picture with these planes");
+    out[1] = planes_;
+    return out;
+  }
+  void run(const Context&) const override {}
+
+ private:
+  int64_t first_, planes_;
 };
 
 // The geometry, where the kernels have it: one group, square, undilated, zeros all round.
@@ -221,6 +262,7 @@ ConvResidual conv_residual(const OpSpec& spec) {
   ConvResidual residual;
   if (spec.attrs.contains("own_scale")) residual.own = spec.number("own_scale");
   if (spec.attrs.contains("residual_scale")) residual.other = spec.number("residual_scale");
+  residual.product = spec.attrs.contains("product");
   return residual;
 }
 
@@ -238,5 +280,7 @@ std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) 
   if (spec.attrs.contains("packed_in") && !spec.has_codes("weight.codes")) spec.refuse("floats cannot be multiplied by codes");
   return spec.has_codes("weight.codes") ? make_codes(spec, kernels, *geometry) : make_float(spec, kernels, *geometry);
 }
+
+std::unique_ptr<Op> make_planes_of(const OpSpec& spec, const KernelTable&) { return std::make_unique<PlanesOfOp>(spec); }
 
 }  // namespace intaglio

@@ -163,7 +163,11 @@ class GeneralConv final : public MapOp {
     if (activation_.act != Activation::none) activate_({to, to, count, activation_.act, activation_.slope(n)});
     if (context.in.size() < 2) return;
     const float* other = context.in[1].map(index).row(n, y);
-    for (int64_t x = 0; x < count; ++x) to[x] = to[x] * residual_.own + other[x] * residual_.other;
+    if (residual_.product) {
+      for (int64_t x = 0; x < count; ++x) to[x] *= other[x];
+    } else {
+      for (int64_t x = 0; x < count; ++x) to[x] = to[x] * residual_.own + other[x] * residual_.other;
+    }
   }
 
   template <class Sum>

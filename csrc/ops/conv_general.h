@@ -14,7 +14,7 @@ std::unique_ptr<Op> make_general_conv(const OpSpec& spec, const KernelTable& ker
 
 // The activation that is part of a fused convolution, with one slope for each output; none if there is none.
 ActivationSpec conv_activation(const OpSpec& spec, int64_t outputs);
-// The scales of a fused sum.
+// The scales of a fused sum, or that it is a product.
 ConvResidual conv_residual(const OpSpec& spec);
 
 }  // namespace intaglio

@@ -16,8 +16,9 @@ template <class Run>
 void for_each_run(const Context& context, const Run& run) {
   const Tensor& out = context.out;
   if (out.dims.is_map()) {
-    context.pool.run(out.dims[2], [&](int, int64_t begin, int64_t end) {
-      for (int64_t c = 0; c < out.runs(); ++c) run(c, begin * out.dims[3], (end - begin) * out.dims[3]);
+    const Rows rows = context.wanted(out.dims[2]);
+    context.pool.run(rows.count(), [&](int, int64_t begin, int64_t end) {
+      for (int64_t c = 0; c < out.runs(); ++c) run(c, (rows.first + begin) * out.dims[3], (end - begin) * out.dims[3]);
     });
     return;
   }
@@ -32,6 +33,8 @@ class Elementwise : public Op {
   bool planes(int) const override { return true; }
   Layout layout() const override { return Layout::as_input; }
   bool in_place(int) const override { return true; }
+  bool by_rows(const Operands&) const override { return true; }
+  Rows reads(int, Rows rows, int64_t in, int64_t out) const override { return in == out ? rows : Rows{0, in}; }
 };
 
 // to = a + scale * b of values of one shape.
@@ -142,6 +145,10 @@ class BinaryOp final : public Elementwise {
   BinaryOp(const char* kind, const KernelTable& kernels) : kind_(kind), add_(kernels.add), multiply_(kernels.multiply) {}
 
   Dims shape(const Operands& operands) const override { return broadcast(kind_, operands.in.at(0), operands.in.at(1)); }
+  bool by_rows(const Operands& operands) const override {
+    const Dims &a = operands.in[0], &b = operands.in[1];
+    return (Kind == Binary::add && a == b) || (Kind == Binary::mul && (a == b || b == Dims{1, a[1], 1, 1}));
+  }
   void run(const Context& context) const override {
     const Tensor &a = context.in[0], &b = context.in[1], &out = context.out;
     const bool same = a.dims == b.dims;

@@ -24,10 +24,13 @@ class InputOp final : public MapOp {
 
   Dims shape(const Operands& operands) const override { return {1, channels_, round_up(operands.picture_h), round_up(operands.picture_w)}; }
 
+  bool by_rows(const Operands&) const override { return true; }
+
   void run(const Context& context) const override {
     const Map out = context.out.map();
-    context.pool.run(out.shape.h, [&](int, int64_t begin, int64_t end) {
-      for (int64_t y = begin; y < end; ++y) {
+    const Rows rows = context.wanted(out.shape.h);
+    context.pool.run(rows.count(), [&](int, int64_t begin, int64_t end) {
+      for (int64_t y = rows.first + begin; y < rows.first + end; ++y) {
         const int64_t from = beyond(y, context.picture.h);
         for (int64_t c = 0; c < channels_; ++c) {
           if (from < 0) {
@@ -102,12 +105,16 @@ class OutputOp final : public MapOp {
     return in;
   }
 
+  bool by_rows(const Operands&) const override { return true; }
+
   void run(const Context& context) const override {
     const Map in = context.in[0].map();
     const MutablePicture& result = context.result;
     const auto channels = static_cast<int64_t>(mean_.size());
-    context.pool.run(result.h, [&](int, int64_t begin, int64_t end) {
-      for (int64_t y = begin; y < end; ++y) {
+    const Rows rows = context.wanted(result.h);
+    const int64_t first = std::min(rows.first, result.h);
+    context.pool.run(std::min(rows.last, result.h) - first, [&](int, int64_t begin, int64_t end) {
+      for (int64_t y = first + begin; y < first + end; ++y) {
         for (int64_t c = 0; c < channels; ++c) {
           const float* source = in.row(c, y);
           const float mean = mean_[static_cast<size_t>(c)];

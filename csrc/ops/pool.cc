@@ -38,13 +38,18 @@ class PoolOp final : public MapOp {
     if (in.rank != 4) refuse_shapes("pool2d", "a map");
     return {in[0], in[1], window_.positions(in, 0), window_.positions(in, 1)};
   }
+  bool by_rows(const Operands&) const override { return true; }
+  Rows reads(int, Rows rows, int64_t, int64_t) const override {
+    return {rows.first * window_.stride[0] - window_.padding[0], (rows.last - 1) * window_.stride[0] - window_.padding[0] + window_.kernel[0]};
+  }
   Workspace workspace(const Operands& operands) const override { return {static_cast<size_t>(operands.in.at(0)[3]) * sizeof(double), 0}; }
   void run(const Context& context) const override {
     for (int64_t index = 0; index < context.out.maps(); ++index) {
       const Map in = context.in[0].map(index), out = context.out.map(index);
-      context.pool.run(out.shape.c * out.shape.h, [&](int thread, int64_t begin, int64_t end) {
+      const Rows rows = context.wanted(out.shape.h);
+      context.pool.run(out.shape.c * rows.count(), [&](int thread, int64_t begin, int64_t end) {
         for (int64_t at = begin; at < end; ++at) {
-          const int64_t c = at / out.shape.h, y = at % out.shape.h;
+          const int64_t c = at / rows.count(), y = rows.first + at % rows.count();
           if (largest_) {
             largest(in, c, y, reinterpret_cast<float*>(context.scratch(thread)), out.row(c, y), out.shape.w);
           } else {

@@ -51,6 +51,7 @@ constexpr Entry entries[] = {
     {"attention", make_attention, 3, 3, true},
     {"channel_norm", make_channel_norm, 1, 1, true},
     {"scaled_add", make_scaled_add, 2, 2, true},
+    {"planes_of", make_planes_of, 1, 1, true},
 };
 
 }  // namespace

@@ -15,9 +15,10 @@ template <class Row>
 void for_each_row(const Context& context, const Row& row) {
   for (int64_t index = 0; index < context.out.maps(); ++index) {
     const Map in = context.in[0].map(index), out = context.out.map(index);
-    context.pool.run(out.shape.h, [&](int thread, int64_t begin, int64_t end) {
+    const Rows rows = context.wanted(out.shape.h);
+    context.pool.run(rows.count(), [&](int thread, int64_t begin, int64_t end) {
       for (int64_t c = 0; c < out.shape.c; ++c) {
-        for (int64_t y = begin; y < end; ++y) row(thread, in, out, c, y);
+        for (int64_t y = rows.first + begin; y < rows.first + end; ++y) row(thread, in, out, c, y);
       }
     });
   }
@@ -35,6 +36,8 @@ class PixelShuffleOp final : public MapOp {
     out[rank - 3] /= factor_ * factor_, out[rank - 2] *= factor_, out[rank - 1] *= factor_;
     return out;
   }
+  bool by_rows(const Operands&) const override { return true; }
+  Rows reads(int, Rows rows, int64_t, int64_t) const override { return {rows.first / factor_, (rows.last - 1) / factor_ + 1}; }
   void run(const Context& context) const override {
     for_each_row(context, [&](int, const Map& in, const Map& out, int64_t c, int64_t y) {
       const float* sources[largest_factor];
@@ -140,12 +143,20 @@ class ResizeOp final : public MapOp {
     if (out[2] < 1 || out[3] < 1) refuse_shapes("resize", "sides that do not become nothing");
     return out;
   }
+  bool by_rows(const Operands&) const override { return true; }
+  Rows reads(int input, Rows rows, int64_t in, int64_t out) const override {
+    if (input == 1) return {0, 0};  // its size alone
+    const Axis down = axis(in, out, 0);
+    if (mode_ == Mode::nearest) return {down.nearest(rows.first), down.nearest(rows.last - 1) + 1};
+    if (mode_ == Mode::bilinear) return {down.two(rows.first).place[0], down.two(rows.last - 1).place[1] + 1};
+    return {down.four(rows.first).place[0], down.four(rows.last - 1).place[3] + 1};
+  }
   Workspace workspace(const Operands& operands) const override {
     return {static_cast<size_t>(operands.in[0][3]) * sizeof(float), static_cast<size_t>(shape(operands)[3]) * sizeof(Taps)};
   }
   void run(const Context& context) const override {
     const Dims &in = context.in[0].dims, &out = context.out.dims;
-    const Axis rows = axis(in, out, 0), columns = axis(in, out, 1);
+    const Axis rows = axis(in[2], out[2], 0), columns = axis(in[3], out[3], 1);
     Taps* across = reinterpret_cast<Taps*>(context.shared());
     for (int64_t x = 0; x < out[3]; ++x) {
       across[x] = mode_ == Mode::bilinear ? columns.two(x) : mode_ == Mode::bicubic ? columns.four(x) : Taps{{columns.nearest(x), 0, 0, 0}, {}};
@@ -162,9 +173,8 @@ class ResizeOp final : public MapOp {
   enum class Mode { nearest, bilinear, bicubic };
 
   int64_t scaled(int64_t side, size_t axis) const { return static_cast<int64_t>(std::floor(static_cast<double>(side) * factor_[axis])); }
-  Axis axis(const Dims& in, const Dims& out, int index) const {
-    const int64_t n = in[index + 2], length = out[index + 2];
-    const double factor = factor_[static_cast<size_t>(index)];
+  Axis axis(int64_t n, int64_t length, size_t index) const {
+    const double factor = factor_[index];
     if (!like_) return {n, length, 1.0 / factor, 1.0, factor};
     const auto size = static_cast<double>(n), other = static_cast<double>(length);
     return {n, length, size / other, size, other};

@@ -110,12 +110,20 @@ class Plan:
 class NativeProgram:
     """A program checked, fused, packed for one instruction set, and ready to run.
 
-    With `fuse` False each operation of the program runs by itself. Raises: EngineError if the program is not sound or
-    memory runs out.
+    With `fuse` False each operation of the program runs by itself. `strip_bytes` are those of a map, for each thread,
+    that operations hand on at a time where they go by rows; None is what suits caches, where that saves memory.
+    Raises: EngineError if the program is not sound or memory runs out.
     """
 
     def __init__(
-        self, program: Program, *, threads: int, memory: int = 0, isa: str | None = None, fuse: bool = True
+        self,
+        program: Program,
+        *,
+        threads: int,
+        memory: int = 0,
+        isa: str | None = None,
+        fuse: bool = True,
+        strip_bytes: int | None = None,
     ) -> None:
         self._core = core()
         self.scale = program.scale
@@ -123,7 +131,10 @@ class NativeProgram:
             builder = self._core.Builder()
             for op in program.ops:
                 add_operation(builder, op)
-            self._engine = self._core.Engine(builder, program.scale, isa or machine().chosen, threads, memory, fuse)
+            settings = {} if strip_bytes is None else {"strip_bytes": strip_bytes}
+            self._engine = self._core.Engine(
+                builder, program.scale, isa or machine().chosen, threads, memory, fuse, **settings
+            )
         except (self._core.CoreError, MemoryError, TypeError, OverflowError) as error:
             raise EngineError(str(error)) from error
 
