@@ -75,18 +75,41 @@ __attribute__((always_inline)) inline void fetch_ahead(const ConvResidual& resid
   }
 }
 
-// The sums of a run that waited, [output][`longest` pixels].
+// The results of a run, [output][`longest` pixels], as words of four codes; channels beyond the last are code 0.
 template <class V>
-inline void finish_line(const ConvTile& of, int64_t pixel, int64_t count, int64_t longest) {
-  const ConvTile tile = of;
-  for (int n = 0; n < tile.geometry.out; n += 4) {
+inline void pack_line(const ConvTile& tile, int64_t pixel, int64_t count, int64_t longest) {
+  const CodeGrid grid = *tile.out_grid;
+  int32_t* words = tile.codes + pixel;
+  for (int n = 0; n < tile.geometry.out; n += 4, words += tile.out_plane) {
     const float* from = tile.line + n * longest;
+    const int outputs = tile.geometry.out - n;
     for (int64_t i = 0; i < count; i += V::lanes) {
-      typename V::F result[4];
+      typename V::I code[4];
 #pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c) result[c] = n + c < tile.geometry.out ? V::load(from + c * longest + i) : V::set(0.0f);
-      finish_four<V>(tile, n, pixel + i, count - i, result);
+      for (int c = 0; c < 4; ++c) code[c] = c < outputs ? code_of<V>(V::load(from + c * longest + i), grid) : V::set_i(0);
+      store_words<V>(words + i, V::pack4(code[0], code[1], code[2], code[3]), count - i);
     }
+  }
+}
+
+// All that becomes of the sums of a run that waited. One thing after the other, all in the first-level cache: loops are shorter so than one that asks at each
+// vector what there is to do.
+template <class V>
+inline void finish_line(const ConvTile& tile, int64_t pixel, int64_t count, int64_t longest) {
+  const ConvResidual residual = tile.residual;
+  for (int n = 0; n < tile.geometry.out; ++n) {
+    float* line = tile.line + n * longest;
+    if (tile.act != Activation::none) activate_run<V>(line, line, count, tile.act, tile.slopes[n]);
+    if (residual.data) {
+      for (int64_t i = 0; i < count; i += V::lanes) V::store(line + i, with_residual<V>(residual, n, pixel + i, count - i, V::load(line + i)));
+    }
+    if (tile.out) map_run<V>(line, tile.out + n * tile.out_plane + pixel, count, [](typename V::F x) { return x; });
+  }
+  if (!tile.codes) return;
+  if (tile.out_grid->pieces.count) {
+    pack_line<simd::Pieced<V>>(tile, pixel, count, longest);
+  } else {
+    pack_line<V>(tile, pixel, count, longest);
   }
 }
 
@@ -100,11 +123,7 @@ inline void finish_run(const ConvTile& tile, int64_t y, int64_t x, int64_t lengt
   fetch_ahead(tile.residual, 0, tile.geometry.out, pixel, count);
   run.out = tile.line, run.out_plane = longest, run.out_from = pixel, run.residual.data = nullptr;
   body(run, y, x);
-  if (tile.codes && tile.out_grid->pieces.count) {
-    finish_line<simd::Pieced<V>>(tile, pixel, count, longest);
-  } else {
-    finish_line<V>(tile, pixel, count, longest);
-  }
+  finish_line<V>(tile, pixel, count, longest);
 }
 
 }  // namespace intaglio::kernels

@@ -137,18 +137,26 @@ inline void sums_of_codes(int width, const ConvTile& tile, const TapOffsets& tap
   }
 }
 
-// Calls body(tile, width, y, x, first word of the field) for every run of `width` vectors of the tile, then finishes it.
+// Pixels that are finished together, where a register tile is narrower: what it takes to finish some outputs is paid once for all of them.
+inline constexpr int finished_pixels = 64;
+
+// Calls body(tile, width, y, x, first word of the field) for every `width` vectors of the tile, and finishes runs of them.
 template <class V, int Widest, class Word, class Body>
 inline void for_each_field(const ConvTile& tile, const Word* words, const Body& body) {
+  constexpr int64_t span = finished_pixels / V::lanes > Widest ? finished_pixels / V::lanes : Widest;
   const int64_t vectors = (tile.x1 - tile.x0 + V::lanes - 1) / V::lanes;
   for (int64_t y = tile.y0; y < tile.y1; ++y) {
     const Word* row = words + (y - tile.y0) * tile.geometry.stride * tile.band.row();
-    for (int64_t v = 0; v < vectors;) {
-      const int64_t left = vectors - v;
-      const int width = left >= Widest ? Widest : left >= 2 ? 2 : 1;
-      finish_run<V>(tile, y, tile.x0 + v * V::lanes, width * V::lanes, Widest * V::lanes,
-                    [&](const ConvTile& run, int64_t at_y, int64_t at_x) { body(run, width, at_y, at_x, row + v * V::lanes); });
-      v += width;
+    for (int64_t v = 0; v < vectors; v += span) {
+      const int64_t length = vectors - v < span ? vectors - v : span;
+      finish_run<V>(tile, y, tile.x0 + v * V::lanes, length * V::lanes, span * V::lanes, [&](const ConvTile& run, int64_t at_y, int64_t at_x) {
+        for (int64_t t = 0; t < length;) {
+          const int64_t left = length - t;
+          const int width = left >= Widest ? Widest : left >= 2 ? 2 : 1;
+          body(run, width, at_y, at_x + t * V::lanes, row + (v + t) * V::lanes);
+          t += width;
+        }
+      });
     }
   }
 }
