@@ -20,17 +20,21 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "eval": "intaglio.cli.eval:evaluate_model",
         "inspect": "intaglio.cli.inspect:inspect_model",
         "export": "intaglio.cli.export:export",
-        "analyze": "intaglio.cli.analyze:analyze",
         "methods": "intaglio.cli.methods:list_methods",
+        "version": "intaglio.cli.version:version",
+        "analyze": "intaglio.cli.analyze:analyze",
         "sweep": "intaglio.cli.sweep:sweep",
         "reproduce": "intaglio.cli.reproduce:reproduce",
         "bench": "intaglio.cli.bench:bench",
         "report": "intaglio.cli.report:report",
-        "version": "intaglio.cli.version:version",
         "results": "intaglio.cli.results:results",
     }
 )
 """Where each command is: ``module:function``, or ``module:app`` for a group of commands."""
+
+
+LABORATORY = frozenset({"analyze", "sweep", "reproduce", "bench", "report", "results"})
+"""The commands that measure, compare and write tables; the help shows them apart."""
 
 
 class LazyGroup(TyperGroup):
@@ -59,14 +63,16 @@ def command_of(name: str) -> Any:
         alone = typer.Typer(add_completion=False)
         alone.command(name)(command)
         command = alone
-    return get_command(command)
+    made: Any = get_command(command)
+    made.rich_help_panel = "Laboratory" if name in LABORATORY else None
+    return made
 
 
 app = typer.Typer(
     name="intaglio",
     cls=LazyGroup,
     help="Turn a trained super-resolution network into a 2-8 bit model that really runs in integers.",
-    epilog="Example: intaglio quantize swinir.pth; then: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png",
+    epilog="Example: intaglio quantize swinir.pth; then: intaglio upscale swinir.w4a4-engrave.intaglio photo.png",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -31,7 +31,7 @@ def bench(
 ) -> None:
     """Measure latency, pixels per second, peak memory, bytes and the time of each kind of operation.
 
-    Example: intaglio bench swinir.w4a4-2dquant.intaglio --size 128x128 --peers --checkpoint swinir.pth
+    Example: intaglio bench swinir.w4a4-engrave.intaglio --size 128x128 --peers --checkpoint swinir.pth
     """
     from intaglio.cli.benching import run_bench
 

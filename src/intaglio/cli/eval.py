@@ -35,7 +35,7 @@ def evaluate_model(
 ) -> None:
     """Measure PSNR-Y and SSIM-Y by the standard protocol, which is printed with the results.
 
-    Example: intaglio eval swinir.w4a4-2dquant.intaglio --data testsets --set Set5 --set Set14
+    Example: intaglio eval swinir.w4a4-engrave.intaglio --data testsets --set Set5 --set Set14
     """
     from intaglio.app.opening import open_model
     from intaglio.cli.evaluating import run_evaluation

@@ -42,7 +42,7 @@ def export(
 ) -> None:
     """Write a packed model as an ONNX file, run it on a picture, and say which products ran in integers.
 
-    Example: intaglio export swinir.w4a4-2dquant.intaglio --to onnx -o swinir.onnx --strict
+    Example: intaglio export swinir.w4a4-engrave.intaglio --to onnx -o swinir.onnx --strict
     """
     from intaglio.cli.exporting import run_export
 

@@ -35,7 +35,7 @@ def inspect_model(
 
     For a float checkpoint: its architecture and settings, which weights are taken, and the command to quantize it.
 
-    Example: intaglio inspect swinir.w4a4-2dquant.intaglio --plan
+    Example: intaglio inspect swinir.w4a4-engrave.intaglio --plan
     """
     require_place(json)
     if model is None and (plan or not machine):

@@ -36,7 +36,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: metrics, plots, sites, a slider, artifacts, provenance.
 
-    Example: intaglio report swinir.w4a4-2dquant.intaglio --checkpoint swinir.pth --data testsets -o report.html
+    Example: intaglio report swinir.w4a4-engrave.intaglio --checkpoint swinir.pth --data testsets -o report.html
     """
     from intaglio.cli.output import require_place
 

@@ -90,7 +90,7 @@ def upscale(
 ) -> None:
     """Enlarge pictures, folders and films; mode, depth and metadata are kept, a file that cannot be read is skipped.
 
-    Example: intaglio upscale swinir.w4a4-2dquant.intaglio photo.png -o large.png
+    Example: intaglio upscale swinir.w4a4-engrave.intaglio photo.png -o large.png
     """
     from intaglio.cli.upscaling import Words, run_upscale
 
