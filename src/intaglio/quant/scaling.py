@@ -16,10 +16,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-FIXED = 0
-"""The scale of what must stay as it is."""
-ANY = -1
-"""The scale of a zero of padding: it has every scale at once."""
+from intaglio.quant.scale_groups import ANY, FIXED, ScaleGroups
 
 AFFINE = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
 """Norms: what they read is fixed, what they give has scales of its own where they multiply by a weight."""
@@ -113,9 +110,7 @@ class _Tracer(TorchFunctionMode):
             for path, module in network.named_modules()
             if isinstance(module, kinds) and module.weight is not None
         }
-        self._parents = [FIXED]
-        self._table: Tensor | None = None
-        """The root of every scale, until two are united or one is new."""
+        self._groups = ScaleGroups()
         self._scales: dict[int, Tensor] = {}
         self._kept: list[Tensor] = []
         """Tensors of the pass stay alive, so that no other gets the number of one of them."""
@@ -128,7 +123,8 @@ class _Tracer(TorchFunctionMode):
         output = func(*args, **kwargs)
         name = getattr(func, "__name__", "")
         tracked = [x for x in _tensors((args, tuple(kwargs.values()))) if id(x) in self._scales]
-        if name in LAYERS:
+        # Operands by name are rare, and not followed.
+        if name in LAYERS and len(args) > 1:
             LAYERS[name](self, output, *args, **kwargs)
         elif tracked:
             self._follow(name, func, output, args, kwargs, tracked)
@@ -145,10 +141,12 @@ class _Tracer(TorchFunctionMode):
     ) -> None:
         if name in SILENT or (name == "__get__" and not isinstance(output, Tensor)):
             return
-        if name in KEEPS:
-            self._set(output, self._of(args[0]))
-        elif name in MOVES or name == "__get__":
+        if name in MOVES or name == "__get__":
             self._move(func, output, args, kwargs)
+        elif not args:
+            self.fix(*tracked)
+        elif name in KEEPS:
+            self._set(output, self._of(args[0]))
         elif name in SPATIAL:
             self._channels(output, args[0], lambda vector: vector.view(-1, 1, 1).expand(output.shape))
         elif name in SUMS and len(args) > 1:
@@ -165,8 +163,8 @@ class _Tracer(TorchFunctionMode):
         roots = {FIXED: FIXED}
         for layer in self._layers.values():
             for scale in torch.cat([layer.outputs, layer.inputs]).tolist():
-                roots.setdefault(self._root(scale), len(roots))
-        table = torch.tensor([roots.get(self._root(scale), FIXED) for scale in range(len(self._parents))])
+                roots.setdefault(self._groups.root(scale), len(roots))
+        table = torch.tensor([roots.get(self._groups.root(scale), FIXED) for scale in range(len(self._groups))])
         layers = {path: LayerScales(table[layer.inputs], table[layer.outputs]) for path, layer in self._layers.items()}
         return ChannelScales(len(roots), layers)
 
@@ -175,16 +173,16 @@ class _Tracer(TorchFunctionMode):
     def read(self, output: Tensor, x: Tensor, weight: Tensor, axis: int) -> None:
         """A layer reads the channels of `x` and gives channels of its own, both along `axis`."""
         path = self._owners.get(id(weight))
-        vector = None if path is None else self._vector(self._of(x), axis)
+        vector = None if path is None else self._groups.vector(self._of(x), axis)
         if path is None or vector is None:
             self.fix(x)
             self._fix_layer(path)
             return
         known = self._layers.get(path)
         if known is None:
-            known = self._layers[path] = LayerScales(vector, self._new(len(weight)))
+            known = self._layers[path] = LayerScales(vector, self._groups.new(len(weight)))
         else:
-            self._unite(known.inputs, vector)
+            self._groups.unite(known.inputs, vector)
         self._spread(output, known.outputs, axis)
 
     def normalize(self, output: Tensor, x: Tensor, weight: Tensor | None, axis: int) -> None:
@@ -193,7 +191,9 @@ class _Tracer(TorchFunctionMode):
         path = self._owners.get(id(weight))
         if path is None or weight is None or weight.dim() != 1:
             return
-        known = self._layers.setdefault(path, LayerScales(torch.zeros(0, dtype=torch.long), self._new(len(weight))))
+        known = self._layers.setdefault(
+            path, LayerScales(torch.zeros(0, dtype=torch.long), self._groups.new(len(weight)))
+        )
         self._spread(output, known.outputs, axis)
 
     def fix(self, *tensors: Any) -> None:
@@ -201,13 +201,13 @@ class _Tracer(TorchFunctionMode):
         for tensor in _tensors(tensors):
             if id(tensor) in self._scales:
                 scales = torch.unique(self._scales[id(tensor)])
-                self._unite(scales, torch.full_like(scales, FIXED))
+                self._groups.unite(scales, torch.full_like(scales, FIXED))
 
     def _fix_layer(self, path: str | None) -> None:
         """A layer that is called again, in a way that is not followed."""
         if path in self._layers:
             for scales in (self._layers[path].inputs, self._layers[path].outputs):
-                self._unite(scales, torch.full_like(scales, FIXED))
+                self._groups.unite(scales, torch.full_like(scales, FIXED))
 
     # What other functions do.
 
@@ -242,20 +242,20 @@ class _Tracer(TorchFunctionMode):
             self._set(output, self._of(kept))
             return
         left, right = (self._of(x).expand(output.shape) for x in (a, b))
-        self._unite(left, right)
+        self._groups.unite(left, right)
         self._set(output, torch.where(left == ANY, right, left))
 
     def _multiply(self, output: Tensor, a: Any, b: Any) -> None:
         """One factor keeps its scales, the other is fixed: the one that has scales at all, or else the first."""
         if isinstance(a, Tensor) and isinstance(b, Tensor):
-            kept, gate = (b, a) if not self._canonical(self._of(a)).clamp_min(FIXED).any() else (a, b)
+            kept, gate = (b, a) if not self._groups.canonical(self._of(a)).clamp_min(FIXED).any() else (a, b)
             self.fix(gate)
         else:
             kept = a if isinstance(a, Tensor) else b
         self._set(output, self._of(kept).expand(output.shape))
 
     def _channels(self, output: Tensor, x: Tensor, spread: Callable[[Tensor], Tensor]) -> None:
-        vector = self._vector(self._of(x), 1)
+        vector = self._groups.vector(self._of(x), 1)
         if vector is None:
             self.fix(x)
         else:
@@ -263,14 +263,14 @@ class _Tracer(TorchFunctionMode):
 
     def _reduce(self, func: Callable[..., Any], output: Tensor, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A mean or a sum keeps the scale that all its terms have: then their mean is the scale itself."""
-        scales = self._canonical(self._of(args[0])).double()
+        scales = self._groups.canonical(self._of(args[0])).double()
         bounds = [getattr(scales, kind)(*_axes(args, kwargs)) for kind in ("amin", "amax")]
         if torch.equal(*bounds) and bounds[0].shape == output.shape:
             self._set(output, bounds[0].long())
         else:
             self.fix(args[0])
 
-    # Scales and their union.
+    # The scales of a tensor.
 
     def _of(self, x: Tensor) -> Tensor:
         known = self._scales.get(id(x))
@@ -279,7 +279,7 @@ class _Tracer(TorchFunctionMode):
     def _set(self, x: Tensor, scales: Tensor) -> None:
         """What is fixed throughout is not followed any further."""
         self._kept.append(x)
-        if self._canonical(scales).clamp_min(FIXED).any():
+        if self._groups.canonical(scales).clamp_min(FIXED).any():
             self._scales[id(x)] = scales
         else:
             self._scales.pop(id(x), None)
@@ -288,40 +288,6 @@ class _Tracer(TorchFunctionMode):
         shape = [1] * output.dim()
         shape[axis] = -1
         self._set(output, vector.view(shape).expand(output.shape))
-
-    def _new(self, count: int) -> Tensor:
-        first, self._table = len(self._parents), None
-        self._parents.extend(range(first, first + count))
-        return torch.arange(first, first + count)
-
-    def _vector(self, scales: Tensor, axis: int) -> Tensor | None:
-        """The scale of each channel along `axis`, or None where one channel has several."""
-        rows = self._canonical(scales).movedim(axis, 0).flatten(1)
-        most = rows.amax(1)
-        one = ((rows == most[:, None]) | (rows == ANY)).all()
-        return most.clamp_min(FIXED) if bool(one) else None
-
-    def _canonical(self, scales: Tensor) -> Tensor:
-        if self._table is None:
-            self._table = torch.tensor([*(self._root(scale) for scale in range(len(self._parents))), ANY])
-        return self._table[scales]
-
-    def _unite(self, left: Tensor, right: Tensor) -> None:
-        left, right = (self._canonical(scales.flatten()) for scales in (left, right))
-        apart = (left != right) & (left != ANY) & (right != ANY)
-        # A number for each pair: sorting these is much faster than sorting pairs.
-        pairs = torch.unique(left[apart] * len(self._parents) + right[apart])
-        for pair in pairs.tolist():
-            # The smaller number is the root, so that what is fixed stays fixed.
-            low, high = sorted(map(self._root, divmod(pair, len(self._parents))))
-            self._parents[high] = low
-            self._table = None
-
-    def _root(self, scale: int) -> int:
-        while self._parents[scale] != scale:
-            self._parents[scale] = self._parents[self._parents[scale]]
-            scale = self._parents[scale]
-        return scale
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

@@ -63,8 +63,8 @@ class Stranger(nn.Module):
         y = torch.cat([self.twice(one), self.twice(two), one * 0.5], dim=1)
         y = self.norm(self.join(y)).relu()
         tokens = self.token(y.flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, y.shape[-2:])
-        small = pixel_shuffle(tokens, 2)
-        return pixel_shuffle(self.tail(interpolate(small, scale_factor=0.5, mode="bilinear")), 2)
+        small = interpolate(pixel_shuffle(tokens, 2), scale_factor=0.5, mode="bilinear")
+        return pixel_shuffle(self.tail(small), 2)
 
 
 def test_a_stranger_s_network_computes_what_it_did_at_any_scales() -> None:
@@ -116,3 +116,18 @@ def test_an_added_constant_fixes_scales_and_a_factor_does_not() -> None:
     x = torch.rand(1, 3, 6, 6)
     assert channel_scales(Shifted(0.0), x).count == 5
     assert channel_scales(Shifted(1.0), x).count == 1
+
+
+def test_operands_by_name_are_fixed() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = interpolate(input=self.first(x), scale_factor=2)
+            return nn.functional.conv2d(input=y, weight=self.second.weight)
+
+    scales = channel_scales(Named(), torch.rand(1, 3, 6, 6))
+    assert scales.count == 1
+    assert "second" not in scales.layers
