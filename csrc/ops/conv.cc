@@ -163,26 +163,6 @@ struct CodesForm {
   }
 };
 
-// Neighbouring planes of a map that holds floats and codes of them: nothing is moved.
-class PlanesOfOp final : public MapOp {
- public:
-  explicit PlanesOfOp(const OpSpec& spec) : first_(spec.integer("first", 0, 1 << 16)), planes_(spec.integer("planes", 1, 1 << 16)) {}
-  bool renames() const override { return true; }
-  int64_t first_plane() const override { return first_; }
-  Layout layout() const override { return Layout::as_input; }
-  bool by_rows(const Operands&) const override { return true; }
-  Dims shape(const Operands& operands) const override {
-    Dims out = operands.in.at(0);
-    if (!out.is_map() || out[1] < first_ + planes_) refuse_shapes("planes_of", "a map of one picture with these planes");
-    out[1] = planes_;
-    return out;
-  }
-  void run(const Context&) const override {}
-
- private:
-  int64_t first_, planes_;
-};
-
 // The geometry, where the kernels have it: one group, square, undilated, zeros all round.
 std::optional<ConvGeometry> kernel_geometry(const OpSpec& spec) {
   const auto stride = spec.integers("stride", 2), padding = spec.integers("padding", 4), dilation = spec.integers("dilation", 2);
@@ -280,7 +260,5 @@ std::unique_ptr<Op> make_conv2d(const OpSpec& spec, const KernelTable& kernels) 
   if (spec.attrs.contains("packed_in") && !spec.has_codes("weight.codes")) spec.refuse("floats cannot be multiplied by codes");
   return spec.has_codes("weight.codes") ? make_codes(spec, kernels, *geometry) : make_float(spec, kernels, *geometry);
 }
-
-std::unique_ptr<Op> make_planes_of(const OpSpec& spec, const KernelTable&) { return std::make_unique<PlanesOfOp>(spec); }
 
 }  // namespace intaglio
