@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         line, status = explain(error)
         print(line, file=sys.stderr)
+        _let_go()
         return status
 
 
@@ -54,6 +55,19 @@ def _interrupted() -> int:
 
 
 def _hang_up() -> int:
-    # The reader of our output has gone (``intaglio methods | head``); the interpreter must not find out again at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # The reader of our output has gone (``intaglio methods | head``).
+    _drop_output()
     return 1
+
+
+def _let_go() -> None:
+    """What a full disk does not take of standard output is dropped, after the error has been told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    # The interpreter must not find out at exit: it would print that, and make an exit status of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

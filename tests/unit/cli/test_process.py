@@ -32,9 +32,12 @@ def heed_interrupts() -> None:
 
 def start(*words: object, program: tuple[str, ...] = ("-m", "intaglio"), **options: object) -> subprocess.Popen[str]:
     command = [sys.executable, *program, *map(str, words)]
+    # As in most shells: unbuffered output would meet a full disk at once, not at exit.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
         command,
         text=True,
+        env=environment,
         stderr=subprocess.PIPE,
         **{"stdout": subprocess.PIPE, "preexec_fn": heed_interrupts} | options,
     )  # type: ignore[call-overload,no-any-return]
@@ -96,6 +99,6 @@ def test_a_full_standard_output_is_one_line() -> None:
     process = start("version", stdout=descriptor)
     _, err = process.communicate()
     os.close(descriptor)
-    assert process.returncode == 2
+    assert process.returncode == 2, err
     assert err.startswith("error: the disk is full; ")
     assert err.count("\n") == 1
